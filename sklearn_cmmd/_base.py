@@ -1,0 +1,363 @@
+"""BaseCMMD: fit, embedding, generation and pickling, as both estimators share them."""
+
+import copy
+import warnings
+from collections.abc import Callable
+from math import ceil
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.multiclass import unique_labels
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from sklearn_cmmd._device import resolve_device
+from sklearn_cmmd._fit_data import FitData, Layout, blocks, learn_layout, read_fit_data, split_rows
+from sklearn_cmmd._parameters import CONSTRAINTS, check_consistent, hidden_widths
+from sklearn_cmmd._random import Streams, generator, seed_sequence
+from sklearn_cmmd._validation import Table, is_mapping, read_table
+from sklearn_cmmd.networks.cmmd import CMMD, Architecture
+from sklearn_cmmd.networks.conditional import in_dtype_of
+from sklearn_cmmd.objective.loss import Objective
+from sklearn_cmmd.training.engine import TrainingSettings, train
+
+__all__ = ["BaseCMMD"]
+
+# Rows that go through the networks at a time in prediction.
+PREDICTION_ROWS = 4096
+AUTO_BATCH_SIZE = 100
+AUTO_UPDATES = 2000
+AUTO_STOPPING_ROWS = 500
+
+
+class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """What `CMMDClassifier` and `CMMDTransformer` have in common."""
+
+    _parameter_constraints = CONSTRAINTS
+
+    def __init__(
+        self,
+        *,
+        observed=None,
+        missing=None,
+        omega=0.5,
+        lam=100.0,
+        alpha=100.0,
+        latent_dim=20,
+        prior_hidden=(128, 128),
+        encoder_hidden=(128, 128),
+        decoder_hidden=(128, 128),
+        classifier_hidden=(50,),
+        activation="relu",
+        dropout=0.2,
+        kernel="gaussian",
+        bandwidth="dimension",
+        mmd_estimator="u",
+        classifier_input="mean",
+        decode_prior=0.5,
+        learning_rate=1e-3,
+        weight_decay=1e-4,
+        batch_size="auto",
+        max_epochs="auto",
+        early_stopping="auto",
+        validation_fraction=0.1,
+        n_iter_no_change=20,
+        tol=1e-4,
+        callbacks=None,
+        device="auto",
+        random_state=None,
+        warm_start=False,
+        verbose=0,
+    ):
+        self.observed = observed
+        self.missing = missing
+        self.omega = omega
+        self.lam = lam
+        self.alpha = alpha
+        self.latent_dim = latent_dim
+        self.prior_hidden = prior_hidden
+        self.encoder_hidden = encoder_hidden
+        self.decoder_hidden = decoder_hidden
+        self.classifier_hidden = classifier_hidden
+        self.activation = activation
+        self.dropout = dropout
+        self.kernel = kernel
+        self.bandwidth = bandwidth
+        self.mmd_estimator = mmd_estimator
+        self.classifier_input = classifier_input
+        self.decode_prior = decode_prior
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    def transform(self, X):
+        """Embed rows: the mean of p(z|x_O).
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, sparse matrix or mapping, of shape (n, n_features)
+            The observed modalities, in the form of the fit.
+
+        Returns
+        -------
+        ndarray of shape (n, latent_dim)
+            float32 if `X` is float32, else float64. `set_output` changes the container.
+        """
+        return self._predict(self._read(X), lambda x: self._prior(x).loc)
+
+    def generate_missing(self, X, n_samples=None, random_state=None):
+        """Generate the missing modalities from the observed ones.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, sparse matrix or mapping, of shape (n, n_features)
+            The observed modalities, in the form of the fit.
+        n_samples : int, default=None
+            Number of draws for each row, of z from p(z|x_O) and then of x_M from p(x_M|x_O, z).
+            None returns the mean of p(x_M|x_O, z) at the mean of p(z|x_O).
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n, n_missing), or mapping of these
+            In the form and the units of the `X_missing` of the fit, float32 if `X` is float32,
+            else float64. Draws are arrays of shape (n, n_samples, n_missing).
+
+        Raises
+        ------
+        ValueError
+            If the model was fitted without `X_missing`.
+        """
+        table = self._read(X)
+        if self._layout.missing is None:
+            raise ValueError(
+                f"This {type(self).__name__} was fitted without X_missing, so there is nothing "
+                "to generate. Fit it with X_missing=..., the modalities to generate later."
+            )
+        if n_samples is None:
+            values = self._predict(table, self._reconstruct)
+        else:
+            if not isinstance(n_samples, Integral) or n_samples < 1:
+                raise ValueError(f"n_samples must be a positive int. Got {n_samples!r} instead.")
+            noise = generator(Streams.spawn(seed_sequence(random_state)).noise, self.device_)
+            values = self._predict(table, lambda x: self._draw(x, n_samples, noise))
+        return self._layout.missing.restore(values, table.index)
+
+    def _read(self, X) -> Table:
+        """Check new rows against those of the fit."""
+        check_is_fitted(self)
+        table = read_table(X, "X", self)
+        self._layout.observed.check(table)
+        self._set_input_features(X, table, reset=False)
+        return table
+
+    def _predict(self, table: Table, compute: Callable[[Tensor], Tensor]) -> np.ndarray:
+        """Run standardised rows through the networks, so many at a time."""
+        parts = []
+        with torch.inference_mode():
+            for start in range(0, table.n_rows, PREDICTION_ROWS):
+                rows = slice(start, start + PREDICTION_ROWS)
+                x = self._layout.observed.standardised(table, rows, table.dtype)
+                parts.append(compute(torch.from_numpy(x).to(self.device_)).numpy(force=True))
+        return np.concatenate(parts)
+
+    def _prior(self, x: Tensor) -> Any:
+        return in_dtype_of(self.module_.prior, x)
+
+    def _reconstruct(self, x: Tensor) -> Tensor:
+        return in_dtype_of(self.module_.decoder, x, self._prior(x).loc).mean
+
+    def _draw(self, x: Tensor, n_samples: int, noise: torch.Generator) -> Tensor:
+        """Return draws of shape (n, n_samples, n_missing)."""
+        x = x.repeat_interleave(n_samples, dim=0)
+        z = self._prior(x).sample(noise)
+        draws = in_dtype_of(self.module_.decoder, x, z).sample(noise)
+        return draws.unflatten(0, (-1, n_samples))
+
+    def _fit(self, X, y, X_missing, sample_weight, incremental=False, classes=None):
+        """Check everything, then build the networks or take them over, then train them."""
+        going_on = hasattr(self, "module_") and (incremental or self.warm_start)
+        objective = self._objective()
+        device = resolve_device(self.device)
+        data = read_fit_data(self, X, y, X_missing, sample_weight, 1 if going_on else 2)
+        settings = self._settings(data.x.n_rows, incremental)
+        if going_on:
+            layout = self._layout
+            layout.check_same(data, "partial_fit" if incremental else "warm_start")
+        else:
+            layout = learn_layout(data, self.observed, self.missing, classes, incremental)
+            architecture = self._architecture(layout)
+        self._set_input_features(X, data.x, reset=not going_on)
+        if not going_on:
+            self._begin(layout, architecture)
+        self.device_ = device
+        self._train(data, objective, settings)
+        return self
+
+    def _partial_fit(self, X, y, X_missing, sample_weight, classes):
+        if self.early_stopping is True:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True. Set it to 'auto' or False."
+            )
+        known = getattr(self, "classes_", None)
+        if known is not None and classes is not None:
+            if not np.array_equal(known, unique_labels(classes)):
+                raise ValueError(
+                    f"`classes={classes!r}` is not the same as on last call to partial_fit, "
+                    f"was: {known!r}"
+                )
+        return self._fit(X, y, X_missing, sample_weight, incremental=True, classes=classes)
+
+    def _begin(self, layout: Layout, architecture: Architecture) -> None:
+        """Replace what an earlier fit left behind."""
+        self._layout = layout
+        self._seeds = seed_sequence(self.random_state)
+        self._optimizer_state = None
+        self.module_ = CMMD(architecture)
+        self.module_.init_weights(generator(Streams.spawn(self._seeds).init))
+        self.history_ = {}
+        self.n_iter_ = 0
+        self.observed_ = list(layout.observed.modalities)
+        self.missing_ = [] if layout.missing is None else list(layout.missing.modalities)
+        if layout.labels is not None:
+            self.classes_ = layout.labels.classes
+
+    def _train(self, data: FitData, objective: Objective, settings: TrainingSettings) -> None:
+        streams = Streams.spawn(self._seeds)
+        rows, held_out = data.rows(self._layout, self.device_), None
+        if settings.validation_fraction:
+            rows, held_out = split_rows(rows, data.y, settings.validation_fraction, streams.split)
+        trained = train(
+            self.module_.to(self.device_),
+            objective,
+            rows,
+            held_out,
+            settings,
+            streams,
+            self.callbacks or (),
+            self._optimizer_state,
+        )
+        self._optimizer_state = trained.optimizer_state
+        self.n_iter_ += trained.n_epochs
+        for name, values in trained.history.items():
+            self.history_[name] = self.history_.get(name, []) + values
+        if trained.diverged is not None:
+            raise FloatingPointError(trained.diverged)
+
+    def _objective(self) -> Objective:
+        check_consistent(self)
+        bandwidth = self.bandwidth
+        return Objective(
+            omega=self.omega,
+            lam=self.lam,
+            alpha=self.alpha,
+            kernel=self.kernel,
+            bandwidth=bandwidth if isinstance(bandwidth, (str, Real)) else tuple(bandwidth),
+            estimator=self.mmd_estimator,
+            classifier_input=self.classifier_input,
+            decode_prior=self.decode_prior,
+        )
+
+    def _architecture(self, layout: Layout) -> Architecture:
+        labels = layout.labels
+        return Architecture(
+            observed=blocks(layout.observed),
+            missing=blocks(layout.missing),
+            n_labels=0 if labels is None else len(labels.classes),
+            label_likelihood="categorical" if labels is None else labels.likelihood,
+            latent_dim=self.latent_dim,
+            prior_hidden=hidden_widths(self, "prior_hidden"),
+            encoder_hidden=hidden_widths(self, "encoder_hidden"),
+            decoder_hidden=hidden_widths(self, "decoder_hidden"),
+            classifier_hidden=hidden_widths(self, "classifier_hidden"),
+            activation=self.activation,
+            dropout=self.dropout,
+        )
+
+    def _settings(self, n_rows: int, incremental: bool) -> TrainingSettings:
+        """Resolve everything that depends on the number of rows."""
+        batch_size = AUTO_BATCH_SIZE if self.batch_size == "auto" else self.batch_size
+        if self.batch_size != "auto" and not incremental and batch_size > n_rows:
+            raise ValueError(
+                f"batch_size={batch_size} is larger than the data, which have {n_rows} rows. "
+                "Set batch_size='auto' or a smaller number."
+            )
+        stops = self.early_stopping
+        if stops == "auto":
+            stops = n_rows >= AUTO_STOPPING_ROWS
+        fraction = self.validation_fraction if stops and not incremental else 0.0
+        max_epochs = self.max_epochs
+        if max_epochs == "auto":
+            n_batches = ceil((1 - fraction) * n_rows / batch_size)
+            max_epochs = ceil(AUTO_UPDATES / n_batches)
+        return TrainingSettings(
+            max_epochs=1 if incremental else max_epochs,
+            batch_size=batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            validation_fraction=fraction,
+            patience=self.n_iter_no_change,
+            tol=self.tol,
+            verbose=int(self.verbose),
+        )
+
+    def _set_input_features(self, X, table: Table, reset: bool) -> None:
+        """Set or check `n_features_in_` and `feature_names_in_`."""
+        if not is_mapping(X):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        elif reset:
+            self.n_features_in_ = table.n_columns
+            vars(self).pop("feature_names_in_", None)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.module_.architecture.latent_dim
+
+    def __getstate__(self):
+        state = super().__getstate__().copy()
+        if "module_" in state and state["device_"].type != "cpu":
+            state["module_"] = copy.deepcopy(state["module_"]).cpu()
+            state["_optimizer_state"] = _to_cpu(state["_optimizer_state"])
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if not hasattr(self, "module_"):
+            return
+        try:
+            self.device_ = resolve_device(self.device)
+        except ValueError as error:
+            warnings.warn(f"{error} The loaded model stays on the CPU.", stacklevel=2)
+            self.device_ = torch.device("cpu")
+        self.module_.to(self.device_)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _to_cpu(state: Any) -> Any:
+    """Copy a nest of dicts and lists whose tensors may be on a device."""
+    if isinstance(state, Tensor):
+        return state.cpu()
+    if isinstance(state, dict):
+        return {key: _to_cpu(value) for key, value in state.items()}
+    if isinstance(state, list):
+        return [_to_cpu(value) for value in state]
+    return state

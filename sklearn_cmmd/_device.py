@@ -1,0 +1,35 @@
+"""The `device` parameter to a torch.device."""
+
+import torch
+
+__all__ = ["resolve_device"]
+
+
+def resolve_device(device: str) -> torch.device:
+    """Return the device to compute on.
+
+    Parameters
+    ----------
+    device : str
+        "auto" (the first CUDA device if there is one, else the CPU), "cpu", "cuda" or "cuda:1".
+
+    Raises
+    ------
+    ValueError
+        If the name is none of these or the device does not exist.
+    """
+    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device == "auto":
+        return torch.device("cuda:0" if n_gpus else "cpu")
+    kind, _, index = device.partition(":")
+    valid = kind == "cuda" and (index == "" or index.isdecimal())
+    if device != "cpu" and not valid:
+        raise ValueError(
+            f"device must be 'auto', 'cpu', 'cuda' or 'cuda:<number>'. Got {device!r} instead."
+        )
+    if kind == "cuda" and int(index or 0) >= n_gpus:
+        raise ValueError(
+            f"device={device!r} was asked for, but torch finds {n_gpus} CUDA devices. "
+            "Set device='auto' or device='cpu', or install a CUDA build of torch."
+        )
+    return torch.device("cuda", int(index or 0)) if kind == "cuda" else torch.device("cpu")

@@ -1,0 +1,141 @@
+"""What a fit is given, checked together before anything of the estimator changes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.model_selection import train_test_split
+
+from sklearn_cmmd._labels import Labels, check_labels, check_two_classes
+from sklearn_cmmd._validation import Table, check_row_counts, check_weight, read_table
+from sklearn_cmmd.modalities import ModalitySet
+from sklearn_cmmd.networks.cmmd import Block
+from sklearn_cmmd.training.batches import PairedRows, load
+
+__all__ = ["FitData", "Layout", "read_fit_data", "split_rows"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What was learned about the form of the data: modalities of both sides, and labels."""
+
+    observed: ModalitySet
+    missing: ModalitySet | None
+    labels: Labels | None
+
+    def check_same(self, data: "FitData", caller: str) -> None:
+        """Raise a ValueError unless further data have the form and the classes of the first."""
+        self.observed.check(data.x)
+        for name, before, now in (
+            ("X_missing", self.missing, data.x_missing),
+            ("y", self.labels, data.y),
+        ):
+            if (before is None) != (now is None):
+                had, has = ("without", "with") if before is None else ("with", "without")
+                raise ValueError(
+                    f"The model was first fitted {had} {name}, and cannot go on {has} it. "
+                    "Set warm_start=False and call fit to begin anew."
+                )
+        if self.missing is not None and data.x_missing is not None:
+            self.missing.check(data.x_missing)
+        if self.labels is not None:
+            self.labels.check_known(data.y, caller)
+
+
+@dataclass(frozen=True)
+class FitData:
+    """Checked input of a fit; what was not given is None."""
+
+    x: Table
+    x_missing: Table | None
+    y: Any
+    weight: np.ndarray | None
+
+    def rows(self, layout: Layout, device: torch.device) -> PairedRows:
+        """Return the rows standardised and on the device, or streamed where they are too large."""
+        n_rows = self.x.n_rows
+
+        def matrix(modalities: ModalitySet, table: Table) -> Any:
+            def read(rows: np.ndarray) -> np.ndarray:
+                return modalities.standardised(table, rows, np.float32)
+
+            return load(read, n_rows, table.n_columns, device)
+
+        missing = y = weight = None
+        if layout.missing is not None and self.x_missing is not None:
+            missing = matrix(layout.missing, self.x_missing)
+        if layout.labels is not None:
+            y = torch.from_numpy(layout.labels.encode(self.y)).to(device)
+        if self.weight is not None:
+            weight = torch.from_numpy(self.weight.astype(np.float32)).to(device)
+        return PairedRows(matrix(layout.observed, self.x), missing, y, weight)
+
+
+def read_fit_data(
+    estimator: Any, X: Any, y: Any, X_missing: Any, sample_weight: Any, min_rows: int
+) -> FitData:
+    """Check all input of a fit.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If something is wrong with one of them, or if their row counts differ.
+    """
+    x = read_table(X, "X", estimator, min_rows)
+    x_missing = None
+    if X_missing is not None:
+        x_missing = read_table(X_missing, "X_missing", estimator)
+        check_row_counts(x.n_rows, {"X_missing": x_missing})
+    if y is not None:
+        y = check_labels(y)
+        check_row_counts(x.n_rows, {"y": y})
+    return FitData(x, x_missing, y, check_weight(sample_weight, x.n_rows))
+
+
+def learn_layout(
+    data: FitData, observed: Any, missing: Any, classes: Any = None, incremental: bool = False
+) -> Layout:
+    """Find out about modalities, their scales and the labels."""
+    if missing is not None and data.x_missing is None:
+        raise ValueError("missing= describes modalities, but no X_missing was passed to fit.")
+    observed_set = ModalitySet(observed, data.x, "X", data.weight)
+    missing_set = None
+    if data.x_missing is not None:
+        missing_set = ModalitySet(missing, data.x_missing, "X_missing", data.weight)
+        both = {m.name for m in observed_set.modalities} & {m.name for m in missing_set.modalities}
+        if both:
+            raise ValueError(
+                f"Modalities {sorted(both)} are both observed and missing. Leave them out of "
+                "X_missing if they are at hand at test time, and out of X if they are not."
+            )
+    labels = None if data.y is None else Labels(data.y, classes)
+    if labels is not None and not incremental:
+        check_two_classes(data.y, data.weight, labels)
+    return Layout(observed_set, missing_set, labels)
+
+
+def blocks(modalities: ModalitySet | None) -> tuple[Block, ...]:
+    """Return the modalities as the networks see them."""
+    return tuple(
+        Block(tuple(m.columns.tolist()), m.likelihood, m.network == "auto", m.weight)
+        for m in (() if modalities is None else modalities.modalities)
+    )
+
+
+def split_rows(
+    rows: PairedRows, y: np.ndarray | None, fraction: float, seed: int
+) -> tuple[PairedRows, PairedRows]:
+    """Hold out a fraction of the rows, with every class in proportion where that is possible."""
+    n_rows = len(rows)
+    n_held_out = int(np.ceil(fraction * n_rows))
+    stratify = None
+    if y is not None and y.ndim == 1:
+        counts = np.unique(y, return_counts=True)[1]
+        if counts.min() >= 2 and min(n_held_out, n_rows - n_held_out) >= len(counts):
+            stratify = y
+    index = np.arange(n_rows)
+    kept, held_out = train_test_split(
+        index, test_size=fraction, random_state=seed, stratify=stratify
+    )
+    return rows.subset(np.sort(kept)), rows.subset(np.sort(held_out))

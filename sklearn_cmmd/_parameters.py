@@ -1,0 +1,165 @@
+"""The parameters that both estimators share: what each may be, and what it does."""
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, TypeVar
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_cmmd.networks.mlp import ACTIVATIONS
+from sklearn_cmmd.objective.divergences import ESTIMATORS, KERNELS
+
+__all__ = ["CONSTRAINTS", "check_consistent", "documented", "hidden_widths"]
+
+POSITIVE_INT = [Interval(Integral, 1, None, closed="left")]
+NON_NEGATIVE = [Interval(Real, 0, None, closed="left")]
+POSITIVE = [Interval(Real, 0, None, closed="neither")]
+UNIT_INTERVAL = [Interval(Real, 0, 1, closed="both")]
+
+CONSTRAINTS: dict[str, list[Any]] = {
+    "observed": [list, tuple, None],
+    "missing": [list, tuple, None],
+    "omega": UNIT_INTERVAL,
+    "lam": NON_NEGATIVE,
+    "alpha": NON_NEGATIVE,
+    "latent_dim": POSITIVE_INT,
+    "prior_hidden": ["array-like"],
+    "encoder_hidden": ["array-like"],
+    "decoder_hidden": ["array-like"],
+    "classifier_hidden": ["array-like"],
+    "activation": [StrOptions(set(ACTIVATIONS))],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "kernel": [StrOptions(set(KERNELS))],
+    "bandwidth": [StrOptions({"dimension", "authors"}), *POSITIVE, "array-like"],
+    "mmd_estimator": [StrOptions(set(ESTIMATORS))],
+    "classifier_input": [StrOptions({"mean", "draw"})],
+    "decode_prior": UNIT_INTERVAL,
+    "learning_rate": POSITIVE,
+    "weight_decay": NON_NEGATIVE,
+    "batch_size": [StrOptions({"auto"}), *POSITIVE_INT],
+    "max_epochs": [StrOptions({"auto"}), *POSITIVE_INT],
+    "early_stopping": [StrOptions({"auto"}), "boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": POSITIVE_INT,
+    "tol": NON_NEGATIVE,
+    "callbacks": [list, tuple, None],
+    "device": [str],
+    "random_state": ["random_state"],
+    "warm_start": ["boolean"],
+    "verbose": ["verbose"],
+}
+
+DOCUMENTATION = """\
+observed, missing : list of Modality, default=None
+    The modalities of `X` and of `X_missing`: columns, likelihood, network. None stands for one
+    modality, or for one for each entry of a mapping, with everything inferred.
+omega : float, default=0.5
+    Weight ω of the KL divergence between encoder and prior, in [0, 1]. 1 is the evidence lower
+    bound; the lower ω, the more the latent variables must tell about `X_missing`. The one
+    parameter to search, over 0, 0.1, …, 1.
+lam : float, default=100.0
+    Weight λ of the MMD, which enters the loss as (1 − ω) λ. Without effect at ω = 1.
+alpha : float, default=100.0
+    Weight α of the classification loss, in nats per row. Raise it if the accuracy falls behind
+    a plain classifier's, lower it to favour the generation of `X_missing`.
+latent_dim : int, default=20
+    Number of latent variables.
+prior_hidden : tuple of int, default=(128, 128)
+    Widths of the hidden layers of the prior p(z|x_O). An empty tuple makes it linear.
+encoder_hidden : tuple of int, default=(128, 128)
+    Widths of the hidden layers of the encoder q(z|x_O, x_M, y).
+decoder_hidden : tuple of int, default=(128, 128)
+    Widths of the hidden layers of the decoder p(x_M|x_O, z).
+classifier_hidden : tuple of int, default=(50,)
+    Widths of the hidden layers of the classifier p(y|z).
+activation : {"relu", "softplus", "tanh", "silu", "gelu"}, default="relu"
+    Activation of the hidden layers.
+dropout : float, default=0.2
+    Probability with which a hidden unit is silenced in training, in [0, 1).
+kernel : {"gaussian", "imq"}, default="gaussian"
+    Kernel of the MMD.
+bandwidth : {"dimension", "authors"}, float or sequence of float, default="dimension"
+    Width h of the kernel, in units of z; several widths are averaged over. "dimension" is
+    h² = latent_dim, "authors" h² = latent_dim² / 2 as in the released code of [1]_, which is
+    nearly flat in high dimension.
+mmd_estimator : {"u", "v", "closed"}, default="u"
+    Estimate of the MMD from a minibatch: "u" is unbiased, "v" is biased by the pairs of a row
+    with itself, "closed" replaces draws by their expectation, at a cost of
+    batch_size² · latent_dim (Gaussian kernel only).
+classifier_input : {"mean", "draw"}, default="mean"
+    Whether the classifier is trained on the mean of the prior or on a draw of it. It predicts
+    from the mean.
+decode_prior : float, default=0.5
+    Share, in [0, 1], of the reconstruction loss that is computed with z drawn from the prior
+    instead of the encoder. 0 is the objective of [1]_; more improves what `generate_missing`
+    returns.
+learning_rate : float, default=0.001
+    Step size of Adam.
+weight_decay : float, default=0.0001
+    Decoupled weight decay of Adam (AdamW), as a rate per update in units of the step size.
+batch_size : int or "auto", default="auto"
+    Largest number of rows of a minibatch. "auto" is the smaller of 100 and the number of rows.
+max_epochs : int or "auto", default="auto"
+    Number of passes over the rows, at most. "auto" is as many as make 2,000 updates of the
+    weights, so that small data are not undertrained.
+early_stopping : bool or "auto", default="auto"
+    Whether to hold out rows, to stop when their loss no longer falls, and to restore the weights
+    of the best epoch. "auto" does so from 500 rows on, and never in `partial_fit`.
+validation_fraction : float, default=0.1
+    Share of the rows held out for early stopping, in (0, 1).
+n_iter_no_change : int, default=20
+    Number of epochs without improvement after which early stopping ends the training.
+tol : float, default=0.0001
+    Least improvement of the held-out loss that counts, in nats per row.
+callbacks : list of skorch callbacks, default=None
+    Called during training, as in skorch.
+device : str, default="auto"
+    "auto" (a CUDA device if there is one), "cpu", "cuda" or "cuda:1".
+random_state : int, RandomState instance or None, default=None
+    Seed of everything random: held-out rows, initial weights, order of the rows, noise. An int
+    makes fits repeatable to the last bit on one machine's CPU. No global generator is touched.
+warm_start : bool, default=False
+    Whether `fit` goes on from the present weights instead of starting anew.
+verbose : int, default=0
+    1 shows a progress bar over the epochs, or prints a line for each where there is no terminal.
+"""
+
+T = TypeVar("T", bound=type)
+
+
+def documented(estimator: T) -> T:
+    """Put the shared parameters in the place of ``{parameters}`` in a class docstring."""
+    body = DOCUMENTATION.rstrip().replace("\n", "\n    ")
+    estimator.__doc__ = (estimator.__doc__ or "").replace("{parameters}", body)
+    return estimator
+
+
+def hidden_widths(estimator: Any, name: str) -> tuple[int, ...]:
+    """Return the widths of a network's hidden layers.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not a positive int.
+    """
+    value: Sequence[Any] = getattr(estimator, name)
+    if any(not isinstance(width, Integral) or width < 1 for width in value):
+        raise ValueError(
+            f"{name} must be a sequence of positive ints, the widths of the hidden layers. "
+            f"Got {value!r} instead."
+        )
+    return tuple(int(width) for width in value)
+
+
+def check_consistent(estimator: Any) -> None:
+    """Raise a ValueError if two parameters do not go together."""
+    if estimator.mmd_estimator == "closed" and estimator.kernel != "gaussian":
+        raise ValueError(
+            "mmd_estimator='closed' is known for kernel='gaussian' only. "
+            f"Got kernel={estimator.kernel!r}; take mmd_estimator='u' with it."
+        )
+    bandwidth = estimator.bandwidth
+    if not isinstance(bandwidth, (str, Real)) and (
+        len(bandwidth) == 0 or any(not width > 0 for width in bandwidth)
+    ):
+        raise ValueError(f"bandwidth must hold positive widths. Got {bandwidth!r} instead.")

@@ -1,0 +1,47 @@
+"""One random_state to the independent streams of a fit; no global generator is touched."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+__all__ = ["Streams", "seed_sequence"]
+
+
+def seed_sequence(random_state: int | np.random.RandomState | None) -> np.random.SeedSequence:
+    """Return the root of all randomness of an estimator.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None
+        An int gives the same sequence every time, a RandomState is advanced, and None takes
+        entropy from the operating system, so that NumPy's global stream stays as it is.
+    """
+    if random_state is None:
+        return np.random.SeedSequence()
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.SeedSequence(random_state.randint(2**31, size=4).tolist())
+    return np.random.SeedSequence(random_state)
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Seeds of the independent streams of one training run."""
+
+    split: int
+    init: int
+    shuffle: int
+    noise: int
+    validation: int
+
+    @classmethod
+    def spawn(cls, root: np.random.SeedSequence) -> "Streams":
+        """Take the next streams of the root, other ones at each call."""
+        (child,) = root.spawn(1)
+        # Non-negative and below 2**31 is what both scikit-learn and torch accept.
+        return cls(*(int(word >> 1) for word in child.generate_state(5)))
+
+
+def generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """Return a generator of the device that starts at the seed."""
+    return torch.Generator(device).manual_seed(seed)

@@ -1,0 +1,177 @@
+"""Arrays in, checked arrays out; the wording of every data error."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import check_array
+from sklearn.utils.validation import _check_sample_weight, _num_samples
+
+__all__ = ["Table", "check_row_counts", "check_weight", "is_mapping", "read_table"]
+
+SLICE_DICT_HINT = (
+    "Inside cross-validation, wrap a dict of modalities as "
+    "skorch.helper.SliceDict(**modalities): scikit-learn cannot slice a plain dict."
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Checked input: blocks of columns side by side, none of them copied if it could be helped.
+
+    `blocks` maps the name of each block to a 2-D array or CSR matrix of any numeric dtype. What
+    was not a mapping is one block whose name is "". `names` are the column names of the blocks
+    that were DataFrames, `index` is the row index of the first DataFrame.
+    """
+
+    blocks: dict[str, Any]
+    names: dict[str, Any]
+    index: Any = None
+
+    @property
+    def is_mapping(self) -> bool:
+        """Whether the input was a mapping."""
+        return "" not in self.blocks
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Number of columns of each block."""
+        return {name: block.shape[1] for name, block in self.blocks.items()}
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return next(iter(self.blocks.values())).shape[0]
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns of all blocks."""
+        return sum(self.widths.values())
+
+    @property
+    def dtype(self) -> np.dtype:
+        """float32 if every block is of at most this precision, else float64."""
+        half_or_single = (np.float16, np.float32)
+        single = all(block.dtype in half_or_single for block in self.blocks.values())
+        return np.dtype(np.float32 if single else np.float64)
+
+    def rows(self, index: np.ndarray | slice) -> np.ndarray:
+        """Read some rows as a dense float64 array of all columns."""
+        parts = [
+            block[index].toarray() if sp.issparse(block) else block[index]
+            for block in self.blocks.values()
+        ]
+        joined = parts[0] if len(parts) == 1 else np.hstack(parts)
+        return np.asarray(joined, dtype=np.float64)
+
+
+def is_mapping(data: Any) -> bool:
+    """Whether the data are a mapping of modalities; some sparse matrices are dicts too."""
+    return isinstance(data, Mapping) and not sp.issparse(data)
+
+
+def read_table(data: Any, name: str, estimator: Any, min_rows: int = 1) -> Table:
+    """Check a 2-D input or a mapping of them.
+
+    Parameters
+    ----------
+    data : array-like, DataFrame, sparse matrix or mapping of str to these
+        The input.
+    name : str
+        What the error messages call it.
+    estimator : estimator
+        Whose messages they are.
+    min_rows : int
+        Least number of rows.
+
+    Returns
+    -------
+    Table
+        Views of the data wherever no conversion was needed.
+    """
+    if not is_mapping(data):
+        blocks = {"": _check_block(data, name, estimator, min_rows)}
+        return Table(
+            blocks, _column_names({"": data}), data.index if hasattr(data, "iloc") else None
+        )
+    if not data:
+        raise ValueError(f"{name} is an empty mapping. Give it at least one modality.")
+    for key in data:
+        if not isinstance(key, str) or not key:
+            raise TypeError(f"The keys of {name} must be names of modalities. Got {key!r} instead.")
+    blocks = {
+        key: _check_block(value, f"{name}[{key!r}]", estimator, min_rows)
+        for key, value in data.items()
+    }
+    counts = {key: block.shape[0] for key, block in blocks.items()}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"The modalities of {name} differ in their numbers of rows: {counts}.")
+    indices = (value.index for value in data.values() if hasattr(value, "iloc"))
+    return Table(blocks, _column_names(data), next(indices, None))
+
+
+def _check_block(data: Any, name: str, estimator: Any, min_rows: int) -> Any:
+    return check_array(
+        data,
+        accept_sparse="csr",
+        dtype="numeric",
+        ensure_min_samples=min_rows,
+        estimator=estimator,
+        input_name=name,
+    )
+
+
+def _column_names(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value.columns for key, value in data.items() if hasattr(value, "iloc")}
+
+
+def check_row_counts(n_rows: int, others: dict[str, Any]) -> None:
+    """Raise a ValueError if an input has not as many rows as X."""
+    for name, data in others.items():
+        is_table = isinstance(data, Table)
+        found = data.n_rows if is_table else _num_samples(data)
+        if found != n_rows:
+            hint = f" {SLICE_DICT_HINT}" if is_table and data.is_mapping else ""
+            raise ValueError(
+                f"X has {n_rows} rows, but {name} has {found}. Each row of one belongs to the "
+                f"same row of the other; pass them with the same rows in the same order.{hint}"
+            )
+
+
+def check_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
+    """Return weights of mean one, or None if all are equal."""
+    if sample_weight is None:
+        return None
+    check_row_counts(n_rows, {"sample_weight": sample_weight})
+    reference = np.empty((n_rows, 1))
+    weight = _check_sample_weight(sample_weight, reference, dtype=np.float64)
+    if weight.min() < 0 or weight.sum() == 0:
+        raise ValueError(
+            "sample_weight must not be negative, and must have a positive sum. "
+            f"Got a least weight of {weight.min()} and a sum of {weight.sum()} instead."
+        )
+    if (weight == weight[0]).all():
+        return None
+    return weight / weight.mean()
+
+
+def check_same_modalities(table: Table, widths: dict[str, int], name: str) -> None:
+    """Raise a ValueError unless the table has the blocks, and their widths, of the fit."""
+    if table.is_mapping != ("" not in widths):
+        expected = f"a mapping of the modalities {list(widths)}" if "" not in widths else "an array"
+        got = "a mapping" if table.is_mapping else "an array"
+        raise ValueError(f"{name} was {expected} in fit, but is {got} now. Pass it in one form.")
+    unknown = [key for key in table.blocks if key not in widths]
+    absent = [key for key in widths if key not in table.blocks]
+    if unknown or absent:
+        raise ValueError(
+            f"{name} must have the modalities of the fit, {list(widths)}. "
+            f"Unknown: {unknown}; absent: {absent}."
+        )
+    for key, width in table.widths.items():
+        if table.is_mapping and width != widths[key]:
+            raise ValueError(
+                f"{name}[{key!r}] has {width} features, but it had {widths[key]} in fit."
+            )

@@ -1,0 +1,121 @@
+"""Which columns belong to which modality: positions, slices and names to arrays of positions."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from sklearn_cmmd._validation import Table
+from sklearn_cmmd.modalities.modality import Modality
+
+__all__ = ["resolve_columns"]
+
+
+def resolve_columns(
+    modalities: Sequence[Modality] | None, table: Table, name: str
+) -> list[Modality]:
+    """Give each modality the positions of its columns."""
+    ends = np.cumsum(list(table.widths.values()))
+    blocks = {
+        key: np.arange(end - width, end)
+        for (key, width), end in zip(table.widths.items(), ends, strict=True)
+    }
+    if modalities is None:
+        return [Modality(key or name, positions) for key, positions in blocks.items()]
+    _check_names(modalities, table, name)
+    if table.is_mapping:
+        return [replace(m, columns=blocks[m.name]) for m in modalities]
+    labels = table.names.get("")
+    resolved = [
+        replace(m, columns=_positions(m, table.n_columns, labels, name)) for m in modalities
+    ]
+    _check_partition(resolved, table.n_columns, name)
+    return resolved
+
+
+def _check_names(modalities: Sequence[Modality], table: Table, name: str) -> None:
+    side = {"X": "observed", "X_missing": "missing"}[name]
+    for modality in modalities:
+        if not isinstance(modality, Modality):
+            raise TypeError(
+                f"{side} must be a list of Modality. Got an element {modality!r} instead."
+            )
+    names = [modality.name for modality in modalities]
+    if len(set(names)) < len(names):
+        raise ValueError(f"Two modalities of {side} have one name: {names}.")
+    if table.is_mapping and set(names) != set(table.blocks):
+        raise ValueError(
+            f"{side} names the modalities {names}, but {name} has {list(table.blocks)}. "
+            "Name each entry of the mapping once."
+        )
+    if table.is_mapping and any(modality.columns is not None for modality in modalities):
+        raise ValueError(
+            f"{name} is a mapping, whose entries are the modalities. Leave out columns= in {side}."
+        )
+
+
+def _positions(modality: Modality, n_columns: int, labels: Any, name: str) -> np.ndarray:
+    columns = modality.columns
+    if columns is None:
+        return np.arange(n_columns)
+    if isinstance(columns, slice):
+        if (columns.stop or 0) > n_columns or (columns.start or 0) > n_columns:
+            raise ValueError(
+                f"Modality {modality.name!r} spans columns {columns.start}:{columns.stop}, but "
+                f"{name} has {n_columns}."
+            )
+        return np.arange(n_columns)[columns]
+    columns = np.asarray(columns)
+    if columns.dtype.kind in "OU":
+        return _positions_of_names(modality, columns, labels, name)
+    if columns.dtype.kind == "b" and columns.shape == (n_columns,):
+        return np.flatnonzero(columns)
+    if columns.dtype.kind not in "iu" or columns.ndim != 1:
+        raise TypeError(
+            f"columns of modality {modality.name!r} must be a slice, positions or column names. "
+            f"Got {modality.columns!r} instead."
+        )
+    outside = columns[(columns < 0) | (columns >= n_columns)]
+    if len(outside):
+        raise ValueError(
+            f"Modality {modality.name!r} names columns {outside.tolist()}, but {name} has columns "
+            f"0 to {n_columns - 1}."
+        )
+    return columns
+
+
+def _positions_of_names(
+    modality: Modality, columns: np.ndarray, labels: Any, name: str
+) -> np.ndarray:
+    if labels is None:
+        raise ValueError(
+            f"Modality {modality.name!r} names its columns, but {name} is not a DataFrame. "
+            "Give positions instead."
+        )
+    position = {label: i for i, label in enumerate(labels)}
+    unknown = [column for column in columns if column not in position]
+    if unknown:
+        raise ValueError(f"Modality {modality.name!r} names columns that {name} lacks: {unknown}.")
+    return np.array([position[column] for column in columns])
+
+
+def _check_partition(modalities: list[Modality], n_columns: int, name: str) -> None:
+    """Raise a ValueError unless every column belongs to just one modality."""
+    owner: dict[int, str] = {}
+    for modality in modalities:
+        if not len(modality.columns):
+            raise ValueError(f"Modality {modality.name!r} has no columns of {name}.")
+        for column in modality.columns.tolist():
+            if column in owner:
+                raise ValueError(
+                    f"Modalities {owner[column]!r} and {modality.name!r} overlap in column "
+                    f"{column} of {name}. Give each column to one of them."
+                )
+            owner[column] = modality.name
+    rest = [column for column in range(n_columns) if column not in owner]
+    if rest:
+        raise ValueError(
+            f"Columns {rest} of {name} belong to no modality. Name them in a Modality, or leave "
+            f"them out of {name}."
+        )

@@ -1,0 +1,78 @@
+"""Fully connected bodies: layers whose randomness comes from a generator that is handed in."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import skip_init
+
+__all__ = ["ACTIVATIONS", "MLP", "dropout", "init_linear", "linear"]
+
+ACTIVATIONS = {
+    "relu": nn.functional.relu,
+    "softplus": nn.functional.softplus,
+    "tanh": torch.tanh,
+    "silu": nn.functional.silu,
+    "gelu": nn.functional.gelu,
+}
+
+
+def linear(in_features: int, out_features: int) -> nn.Linear:
+    """Return a linear layer with undefined weights; torch's global stream is not drawn from."""
+    layer = skip_init(nn.Linear, in_features, out_features)
+    assert isinstance(layer, nn.Linear)
+    return layer
+
+
+def init_linear(layer: nn.Linear, gain: float, generator: torch.Generator) -> None:
+    """Draw the weights of variance gain² / fan_in, and set the biases to zero."""
+    nn.init.normal_(layer.weight, std=gain / layer.in_features**0.5, generator=generator)
+    nn.init.zeros_(layer.bias)
+
+
+def dropout(x: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
+    """Set each entry to zero with probability `rate` and scale the others to keep the mean."""
+    keep = torch.empty_like(x).bernoulli_(1 - rate, generator=generator)
+    return x * keep.div_(1 - rate)
+
+
+class MLP(nn.Module):
+    """Hidden layers of a fully connected network, each followed by activation and dropout.
+
+    Parameters
+    ----------
+    in_features : int
+        Width of the input.
+    hidden : sequence of int
+        Widths of the layers. An empty sequence makes the identity.
+    activation : {"relu", "softplus", "tanh", "silu", "gelu"}
+        Function applied after each layer.
+    dropout : float
+        Probability in [0, 1) with which a hidden unit is silenced in training.
+    """
+
+    def __init__(
+        self, in_features: int, hidden: Sequence[int], activation: str, dropout: float
+    ) -> None:
+        super().__init__()
+        widths = (in_features, *hidden)
+        self.layers = nn.ModuleList(linear(a, b) for a, b in pairwise(widths))
+        self.activation = activation
+        self.dropout = dropout
+        self.out_features = widths[-1]
+
+    def init_weights(self, generator: torch.Generator) -> None:
+        """Draw the weights anew, so that activations keep their scale from layer to layer."""
+        gain = nn.init.calculate_gain("tanh" if self.activation == "tanh" else "relu")
+        for layer in self.layers:
+            assert isinstance(layer, nn.Linear)
+            init_linear(layer, gain, generator)
+
+    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Map (batch, in_features) to (batch, out_features)."""
+        for layer in self.layers:
+            x = ACTIVATIONS[self.activation](layer(x))
+            if self.training and self.dropout > 0:
+                x = dropout(x, self.dropout, generator)
+        return x

@@ -1,0 +1,148 @@
+"""Whole minibatches by index, from tensors that live on the device.
+
+A `DataLoader` fetches row after row and then stacks them, which costs more than the arithmetic of
+a small network. Here one index gathers a whole batch.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sklearn_cmmd.objective.loss import Rows
+
+__all__ = ["RESIDENT_BYTES", "Batches", "PairedRows", "StreamedMatrix", "load"]
+
+# A matrix larger than this stays where it is (in memory, sparse, or on disk), and its rows are
+# read batch by batch.
+RESIDENT_BYTES = 2 * 1024**3
+
+
+class StreamedMatrix:
+    """Rows that are read, prepared and sent to the device batch by batch.
+
+    Parameters
+    ----------
+    read : callable
+        Takes an array of row numbers and returns a float32 array of those rows.
+    n_rows : int
+        Number of rows.
+    device : torch.device
+        Where the batches go.
+    """
+
+    def __init__(
+        self, read: Callable[[np.ndarray], np.ndarray], n_rows: int, device: torch.device
+    ) -> None:
+        self.read = read
+        self.n_rows = n_rows
+        self.device = device
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.n_rows
+
+    def index_select(self, dim: int, index: Tensor) -> Tensor:
+        """Return the rows at `index`, as `Tensor.index_select` does along axis 0."""
+        assert dim == 0
+        return torch.from_numpy(self.read(index.numpy(force=True))).to(self.device)
+
+
+Matrix = Tensor | StreamedMatrix
+
+
+def load(
+    read: Callable[[np.ndarray], np.ndarray], n_rows: int, n_columns: int, device: torch.device
+) -> Matrix:
+    """Return a float32 matrix as a tensor on the device, or streamed if it is too large."""
+    if 4 * n_rows * n_columns > RESIDENT_BYTES:
+        return StreamedMatrix(read, n_rows, device)
+    matrix = np.empty((n_rows, n_columns), np.float32)
+    step = max(1, 2**22 // max(n_columns, 1))
+    for start in range(0, n_rows, step):
+        rows = np.arange(start, min(start + step, n_rows))
+        matrix[rows] = read(rows)
+    return torch.from_numpy(matrix).to(device)
+
+
+class PairedRows(torch.utils.data.Dataset[Any]):
+    """Rows of a fit: modalities, weights and labels, of which all but the first may be None.
+
+    Parameters
+    ----------
+    observed, missing : Tensor or StreamedMatrix of shape (n, n_columns)
+        Standardised modalities.
+    y : Tensor of shape (n,) or (n, n_labels)
+        Labels.
+    weight : Tensor of shape (n,)
+        Weights of mean one.
+    index : Tensor of shape (n_rows,), optional
+        The rows that belong to this set; all of them by default.
+    """
+
+    def __init__(
+        self,
+        observed: Matrix,
+        missing: Matrix | None = None,
+        y: Tensor | None = None,
+        weight: Tensor | None = None,
+        index: Tensor | None = None,
+    ) -> None:
+        self.columns = (observed, missing, weight, y)
+        self.index = torch.arange(len(observed)) if index is None else index
+        self.device = observed.device
+
+    def subset(self, index: np.ndarray) -> "PairedRows":
+        """Return a set of some of the rows, which shares their storage."""
+        observed, missing, weight, y = self.columns
+        return PairedRows(observed, missing, y, weight, torch.from_numpy(index))  # type: ignore[arg-type]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.index)
+
+    def gather(self, rows: Tensor) -> tuple[Rows, Tensor | None]:
+        """Return the minibatch of the rows with these numbers, and its labels."""
+        observed, missing, weight, y = (
+            None if column is None else column.index_select(0, rows) for column in self.columns
+        )
+        assert observed is not None
+        return Rows(observed, missing, weight), y
+
+
+class Batches:
+    """Minibatches of nearly equal sizes, none larger than asked for.
+
+    Cutting n rows into ⌈n / batch_size⌉ equal parts uses every row in every epoch and leaves no
+    small remainder, whose MMD would be noise.
+
+    Parameters
+    ----------
+    rows : PairedRows
+        The data.
+    batch_size : int
+        Largest size of a batch.
+    shuffle : torch.Generator, optional
+        Source of a new order at each epoch. Of the CPU, so that the batches agree across devices.
+    """
+
+    def __init__(
+        self, rows: PairedRows, batch_size: int, shuffle: torch.Generator | None = None
+    ) -> None:
+        self.rows = rows
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return -(-len(self.rows) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Rows, Tensor | None]]:
+        """Yield the batches of one epoch."""
+        index = self.rows.index
+        if self.shuffle is not None:
+            index = index[torch.randperm(len(index), generator=self.shuffle)]
+        for part in torch.tensor_split(index.to(self.rows.device), len(self)):
+            yield self.rows.gather(part)

@@ -1,0 +1,309 @@
+"""One model in training: a private skorch net around the four networks and their objective."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EarlyStopping, PrintLog
+from skorch.utils import to_numpy
+from sklearn.base import ClassifierMixin
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from sklearn_cmmd._random import Streams, generator
+from sklearn_cmmd.networks.cmmd import CMMD
+from sklearn_cmmd.objective.loss import Objective, Rows
+from sklearn_cmmd.training.batches import Batches, PairedRows
+
+__all__ = ["TrainingSettings", "train"]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How long and how fast to train, in plain values.
+
+    `validation_fraction` is the share of the rows held out, `patience` is the number of epochs without an improvement of the validation loss by `tol`
+    (relative) after which training stops; it has no meaning without validation rows.
+    """
+
+    max_epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    validation_fraction: float
+    patience: int
+    tol: float
+    verbose: int
+
+
+def train(
+    module: CMMD,
+    objective: Objective,
+    rows: PairedRows,
+    validation: PairedRows | None,
+    settings: TrainingSettings,
+    streams: Streams,
+    callbacks: Sequence[Any] = (),
+    optimizer_state: dict[str, Any] | None = None,
+) -> "Trained":
+    """Train the networks in place.
+
+    Parameters
+    ----------
+    module : CMMD
+        The networks, on the device of the rows.
+    objective : Objective
+        What they are trained for.
+    rows, validation : PairedRows
+        Rows to learn from, and rows to watch. With the latter, training stops early and the
+        weights of the best epoch are restored.
+    settings : TrainingSettings
+        How long and how fast.
+    streams : Streams
+        Seeds of the order of the rows, the noise and the dropout.
+    callbacks : sequence of skorch callbacks
+        Called as skorch calls them.
+    optimizer_state : dict, optional
+        State of an optimizer to go on from.
+
+    Returns
+    -------
+    Trained
+        History and state of the optimizer; `diverged` says why training broke off.
+    """
+    net = CMMDNet(
+        module,
+        criterion=objective,
+        optimizer=torch.optim.AdamW,
+        optimizer__fused=True,
+        optimizer__weight_decay=settings.weight_decay,
+        lr=settings.learning_rate,
+        max_epochs=settings.max_epochs,
+        batch_size=settings.batch_size,
+        train_split=_Fixed(validation),
+        callbacks=_callbacks(settings, validation is not None, callbacks),
+        device=str(rows.device),
+        verbose=settings.verbose,
+        streams=streams,
+    )
+    net.initialize()
+    if optimizer_state is not None:
+        net.optimizer_.load_state_dict(optimizer_state)
+        net.set_params(optimizer__lr=settings.learning_rate)
+    last_good = dict(net.callbacks_)["last_good"]
+    diverged = None
+    try:
+        net.partial_fit(rows)
+    except FloatingPointError as error:
+        diverged = str(error)
+        module.load_state_dict(last_good.state_)
+    module.eval()
+    return Trained(net.epoch_terms_, net.optimizer_.state_dict(), len(net.history), diverged)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training run leaves behind, besides the weights."""
+
+    history: dict[str, list[float]]
+    optimizer_state: dict[str, Any]
+    n_epochs: int
+    diverged: str | None
+
+
+@dataclass(frozen=True)
+class _Fixed:
+    """A skorch train_split whose validation rows were chosen before."""
+
+    validation: PairedRows | None
+
+    def __call__(self, rows: PairedRows) -> tuple[PairedRows, PairedRows | None]:
+        return rows, self.validation
+
+
+def _callbacks(
+    settings: TrainingSettings, has_validation: bool, users: Sequence[Any]
+) -> list[tuple[str, Any]]:
+    """Return the user's callbacks between ours; those that stop the training come last."""
+    ours = [("last_good", LastGoodState())]
+    named = [cb if isinstance(cb, tuple) else (f"callback{i}", cb) for i, cb in enumerate(users)]
+    last: list[tuple[str, Any]] = []
+    if settings.verbose:
+        last.append(("progress", EpochBar() if sys.stderr.isatty() else PrintLog()))
+    if has_validation:
+        stopping = EarlyStopping(
+            "valid_loss",
+            patience=settings.patience,
+            threshold=settings.tol,
+            threshold_mode="abs",
+            load_best=True,
+            sink=_silent,
+        )
+        last.append(("early_stopping", stopping))
+    return [*ours, *named, *last]
+
+
+def _silent(*args: Any, **kwargs: Any) -> None:
+    """Take no notice."""
+
+
+class LastGoodState(Callback):
+    """Keeps a copy of the weights after each epoch that ended with finite losses."""
+
+    def on_train_begin(self, net: "CMMDNet", **kwargs: Any) -> None:
+        """Copy the initial weights."""
+        self.state_ = {k: v.clone() for k, v in net.module_.state_dict().items()}
+
+    def on_epoch_end(self, net: "CMMDNet", **kwargs: Any) -> None:
+        """Overwrite the copy."""
+        for name, value in net.module_.state_dict().items():
+            self.state_[name].copy_(value)
+
+
+class EpochBar(Callback):
+    """One progress bar for the whole training, with the losses beside it."""
+
+    def on_train_begin(self, net: "CMMDNet", **kwargs: Any) -> None:
+        """Open the bar."""
+        self.bar_ = tqdm(total=net.max_epochs, desc="CMMD", unit="epoch")
+
+    def on_epoch_end(self, net: "CMMDNet", **kwargs: Any) -> None:
+        """Advance the bar."""
+        row = net.history[-1]
+        self.bar_.set_postfix({k: f"{row[k]:.4g}" for k in net.losses if k in row}, refresh=False)
+        self.bar_.update()
+
+    def on_train_end(self, net: "CMMDNet", **kwargs: Any) -> None:
+        """Close the bar."""
+        self.bar_.close()
+
+
+class CMMDNet(ClassifierMixin, NeuralNet):  # type: ignore[misc]
+    """The skorch net: losses by term, fetched from the device once an epoch.
+
+    For callbacks it is a classifier: `predict_proba` and `predict` work on a `PairedRows`, and
+    `history` has `train_loss`, `valid_loss` and every term of both.
+    """
+
+    losses = ("train_loss", "valid_loss")
+
+    def __init__(self, module: CMMD, *, streams: Streams, **kwargs: Any) -> None:
+        self.streams = streams
+        super().__init__(module, **kwargs)
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Callback]]:
+        return []
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Codes of the classes."""
+        return np.arange(self.module_.architecture.n_labels)
+
+    def initialize_criterion(self) -> "CMMDNet":
+        """Take the objective as it is; it has no parameters of its own."""
+        self.criterion_ = self.criterion
+        return self
+
+    def on_train_begin(self, net: "CMMDNet", *args: Any, **kwargs: Any) -> None:
+        """Start the random streams and the record of this run."""
+        self.shuffle_ = generator(self.streams.shuffle)
+        self.training_noise_ = generator(self.streams.noise, self.device)
+        self.noise_ = self.training_noise_
+        self.epoch_terms_: dict[str, list[float]] = {}
+
+    def get_iterator(self, dataset: PairedRows, training: bool = False) -> Batches:
+        """Return minibatches, in a new order at each epoch of training."""
+        return Batches(dataset, self.batch_size, self.shuffle_ if training else None)
+
+    def run_single_epoch(
+        self,
+        iterator: Batches | None,
+        training: bool,
+        prefix: str,
+        step_fn: Callable[..., dict[str, Any]],
+        **fit_params: Any,
+    ) -> None:
+        """Run one pass over the batches and record the mean of every term."""
+        if iterator is None:
+            return
+        self._set_training(training)
+        # The same noise at every validation, so that its loss changes with the weights alone.
+        validation_noise = generator(self.streams.validation, self.device)
+        self.noise_ = self.training_noise_ if training else validation_noise
+        total = torch.zeros((), device=self.device)
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            means = torch.stack(list(step["terms"].values()))
+            total = total + means * len(batch[0].observed)
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+        values = (total / len(iterator.rows)).tolist()
+        self._record(prefix, dict(zip(step["terms"], values, strict=True)))
+
+    def _record(self, prefix: str, terms: dict[str, float]) -> None:
+        norm = torch.nn.utils.get_total_norm(list(self.module_.parameters())).item()
+        _check_finite(terms | {"norm of the weights": norm}, len(self.history), prefix)
+        earlier = self.epoch_terms_.get(f"{prefix}_loss", [])
+        self.history.record(f"{prefix}_loss_best", terms["loss"] < min(earlier, default=np.inf))
+        for name, value in terms.items():
+            self.history.record(f"{prefix}_{name}", value)
+            self.epoch_terms_.setdefault(f"{prefix}_{name}", []).append(value)
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Compute the losses of a minibatch and their gradients."""
+        step = self._step(batch)
+        step["loss"].backward()
+        return step
+
+    def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Compute the losses of a minibatch."""
+        with torch.inference_mode():
+            return self._step(batch)
+
+    def _step(self, batch: tuple[Rows, Tensor | None]) -> dict[str, Any]:
+        rows, y = batch
+        shape = (len(rows.observed), self.module_.architecture.latent_dim)
+        noise = torch.empty(shape, device=rows.observed.device).normal_(generator=self.noise_)
+        objective: Objective = self.criterion_
+        evaluation = objective.evaluate(self.module_, rows, y, noise, self.noise_)
+        loss = objective.total(evaluation.terms, rows.weight)
+        terms = evaluation.terms.means(rows.weight) | {"loss": loss}
+        detached = {name: term.detach() for name, term in terms.items()}
+        predicted = evaluation.labels
+        y_pred = noise[:, :0] if predicted is None else predicted.mean.detach()
+        return {"loss": loss, "y_pred": y_pred, "terms": detached}
+
+    def evaluation_step(self, batch: Any, training: bool = False) -> Tensor:
+        """Compute the probabilities of the classes."""
+        self._set_training(training)
+        with torch.inference_mode():
+            probabilities: Tensor = self.module_.predict_labels(batch[0].observed).mean
+            return probabilities
+
+    def predict_proba(self, X: PairedRows) -> np.ndarray:
+        """Return the probabilities of the classes."""
+        return np.concatenate([to_numpy(batch) for batch in self.forward_iter(X)])
+
+    def predict(self, X: PairedRows) -> np.ndarray:
+        """Return the codes of the classes, or an indicator matrix for multilabel data."""
+        probabilities = self.predict_proba(X)
+        if self.module_.architecture.label_likelihood == "categorical":
+            return probabilities.argmax(axis=1)
+        return (probabilities > 0.5).astype(int)
+
+
+def _check_finite(values: dict[str, float], epoch: int, prefix: str) -> None:
+    for name, value in values.items():
+        if not np.isfinite(value):
+            part = {"train": "training", "valid": "validation"}[prefix]
+            raise FloatingPointError(
+                f"Training stopped in epoch {epoch}: the {name} over the {part} rows became "
+                f"{value}. The weights of the last good epoch are kept. Lower learning_rate, "
+                "clip gradients with callbacks=[skorch.callbacks.GradientNormClipping(1.0)], "
+                "or look for extreme values in X and X_missing."
+            )
