@@ -1,9 +1,10 @@
 """Supervised multimodal learning with a conditional prior, for scikit-learn."""
 
 from sklearn_cmmd._classifier import CMMDClassifier
+from sklearn_cmmd._parameters import authors_preset
 from sklearn_cmmd._transformer import CMMDTransformer
 from sklearn_cmmd.modalities import Modality
 
-__all__ = ["CMMDClassifier", "CMMDTransformer", "Modality", "__version__"]
+__all__ = ["CMMDClassifier", "CMMDTransformer", "Modality", "__version__", "authors_preset"]
 
 __version__ = "0.1.0"

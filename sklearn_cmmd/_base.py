@@ -11,16 +11,15 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.multiclass import unique_labels
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from torch import Tensor
 
-from sklearn_cmmd._device import resolve_device
+from sklearn_cmmd._device import resolve_device, to_cpu
 from sklearn_cmmd._fit_data import FitData, Layout, blocks, learn_layout, read_fit_data, split_rows
 from sklearn_cmmd._parameters import CONSTRAINTS, check_consistent, hidden_widths
 from sklearn_cmmd._random import Streams, generator, seed_sequence
 from sklearn_cmmd._validation import Table, is_mapping, read_table
 from sklearn_cmmd.networks.cmmd import CMMD, Architecture
-from sklearn_cmmd.networks.conditional import in_dtype_of
 from sklearn_cmmd.objective.loss import Objective
 from sklearn_cmmd.training.engine import TrainingSettings, train
 
@@ -116,7 +115,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         ndarray of shape (n, latent_dim)
             float32 if `X` is float32, else float64. `set_output` changes the container.
         """
-        return self._predict(self._read(X), lambda x: self._prior(x).loc)
+        return self._predict(self._read(X), lambda x: self.module_.embed(x).mean)
 
     def generate_missing(self, X, n_samples=None, random_state=None):
         """Generate the missing modalities from the observed ones.
@@ -149,20 +148,21 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
                 "to generate. Fit it with X_missing=..., the modalities to generate later."
             )
         if n_samples is None:
-            values = self._predict(table, self._reconstruct)
+            values = self._predict(table, lambda x: self.module_.reconstruct(x).mean)
         else:
             if not isinstance(n_samples, Integral) or n_samples < 1:
                 raise ValueError(f"n_samples must be a positive int. Got {n_samples!r} instead.")
             noise = generator(Streams.spawn(seed_sequence(random_state)).noise, self.device_)
-            values = self._predict(table, lambda x: self._draw(x, n_samples, noise))
+            values = self._predict(table, lambda x: self.module_.draw_missing(x, n_samples, noise))
         return self._layout.missing.restore(values, table.index)
 
     def _read(self, X) -> Table:
         """Check new rows against those of the fit."""
         check_is_fitted(self)
+        self._check_feature_names(X)
         table = read_table(X, "X", self)
         self._layout.observed.check(table)
-        self._set_input_features(X, table, reset=False)
+        self._check_n_features(table)
         return table
 
     def _predict(self, table: Table, compute: Callable[[Tensor], Tensor]) -> np.ndarray:
@@ -175,34 +175,23 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
                 parts.append(compute(torch.from_numpy(x).to(self.device_)).numpy(force=True))
         return np.concatenate(parts)
 
-    def _prior(self, x: Tensor) -> Any:
-        return in_dtype_of(self.module_.prior, x)
-
-    def _reconstruct(self, x: Tensor) -> Tensor:
-        return in_dtype_of(self.module_.decoder, x, self._prior(x).loc).mean
-
-    def _draw(self, x: Tensor, n_samples: int, noise: torch.Generator) -> Tensor:
-        """Return draws of shape (n, n_samples, n_missing)."""
-        x = x.repeat_interleave(n_samples, dim=0)
-        z = self._prior(x).sample(noise)
-        draws = in_dtype_of(self.module_.decoder, x, z).sample(noise)
-        return draws.unflatten(0, (-1, n_samples))
-
     def _fit(self, X, y, X_missing, sample_weight, incremental=False, classes=None):
         """Check everything, then build the networks or take them over, then train them."""
         going_on = hasattr(self, "module_") and (incremental or self.warm_start)
         objective = self._objective()
         device = resolve_device(self.device)
+        if going_on:
+            self._check_feature_names(X)
         data = read_fit_data(self, X, y, X_missing, sample_weight, 1 if going_on else 2)
         settings = self._settings(data.x.n_rows, incremental)
         if going_on:
-            layout = self._layout
-            layout.check_same(data, "partial_fit" if incremental else "warm_start")
+            self._layout.check_same(data, "partial_fit" if incremental else "warm_start")
+            self._check_n_features(data.x)
         else:
             layout = learn_layout(data, self.observed, self.missing, classes, incremental)
             architecture = self._architecture(layout)
-        self._set_input_features(X, data.x, reset=not going_on)
-        if not going_on:
+            self._check_feature_names(X, reset=True)
+            self._check_n_features(data.x, reset=True)
             self._begin(layout, architecture)
         self.device_ = device
         self._train(data, objective, settings)
@@ -214,22 +203,22 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
                 "partial_fit does not support early_stopping=True. Set it to 'auto' or False."
             )
         known = getattr(self, "classes_", None)
-        if known is not None and classes is not None:
-            if not np.array_equal(known, unique_labels(classes)):
-                raise ValueError(
-                    f"`classes={classes!r}` is not the same as on last call to partial_fit, "
-                    f"was: {known!r}"
-                )
+        is_later = known is not None and classes is not None
+        if is_later and not np.array_equal(known, unique_labels(classes)):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, "
+                f"was: {known!r}"
+            )
         return self._fit(X, y, X_missing, sample_weight, incremental=True, classes=classes)
 
     def _begin(self, layout: Layout, architecture: Architecture) -> None:
         """Replace what an earlier fit left behind."""
         self._layout = layout
         self._seeds = seed_sequence(self.random_state)
-        self._optimizer_state = None
+        self._optimizer_state: dict[str, Any] | None = None
         self.module_ = CMMD(architecture)
         self.module_.init_weights(generator(Streams.spawn(self._seeds).init))
-        self.history_ = {}
+        self.history_: dict[str, list[float]] = {}
         self.n_iter_ = 0
         self.observed_ = list(layout.observed.modalities)
         self.missing_ = [] if layout.missing is None else list(layout.missing.modalities)
@@ -260,13 +249,13 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
 
     def _objective(self) -> Objective:
         check_consistent(self)
-        bandwidth = self.bandwidth
+        is_plain = isinstance(self.bandwidth, (str, Real))
         return Objective(
             omega=self.omega,
             lam=self.lam,
             alpha=self.alpha,
             kernel=self.kernel,
-            bandwidth=bandwidth if isinstance(bandwidth, (str, Real)) else tuple(bandwidth),
+            bandwidth=self.bandwidth if is_plain else tuple(self.bandwidth),
             estimator=self.mmd_estimator,
             classifier_input=self.classifier_input,
             decode_prior=self.decode_prior,
@@ -315,13 +304,19 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             verbose=int(self.verbose),
         )
 
-    def _set_input_features(self, X, table: Table, reset: bool) -> None:
-        """Set or check `n_features_in_` and `feature_names_in_`."""
-        if not is_mapping(X):
-            validate_data(self, X, reset=reset, skip_check_array=True)
-        elif reset:
+    def _check_feature_names(self, X, reset=False) -> None:
+        """Set or check `feature_names_in_`; first of all, since it tells of a mix-up best."""
+        _check_feature_names(self, None if is_mapping(X) else X, reset=reset)
+
+    def _check_n_features(self, table: Table, reset=False) -> None:
+        """Set or check `n_features_in_`."""
+        if reset:
             self.n_features_in_ = table.n_columns
-            vars(self).pop("feature_names_in_", None)
+        elif table.n_columns != self.n_features_in_:
+            raise ValueError(
+                f"X has {table.n_columns} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input."
+            )
 
     @property
     def _n_features_out(self) -> int:
@@ -331,7 +326,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         state = super().__getstate__().copy()
         if "module_" in state and state["device_"].type != "cpu":
             state["module_"] = copy.deepcopy(state["module_"]).cpu()
-            state["_optimizer_state"] = _to_cpu(state["_optimizer_state"])
+            state["_optimizer_state"] = to_cpu(state["_optimizer_state"])
         return state
 
     def __setstate__(self, state):
@@ -350,14 +345,3 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _to_cpu(state: Any) -> Any:
-    """Copy a nest of dicts and lists whose tensors may be on a device."""
-    if isinstance(state, Tensor):
-        return state.cpu()
-    if isinstance(state, dict):
-        return {key: _to_cpu(value) for key, value in state.items()}
-    if isinstance(state, list):
-        return [_to_cpu(value) for value in state]
-    return state

@@ -1,12 +1,9 @@
 """CMMDClassifier."""
 
 from sklearn.base import ClassifierMixin, _fit_context
-from torch import Tensor
 
 from sklearn_cmmd._base import BaseCMMD
 from sklearn_cmmd._parameters import documented
-from sklearn_cmmd.networks.conditional import in_dtype_of
-from sklearn_cmmd.networks.likelihoods import Bernoulli, Categorical
 
 __all__ = ["CMMDClassifier"]
 
@@ -155,7 +152,7 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
         ndarray of shape (n,), or of shape (n, n_labels) for multilabel data
             The most probable class, or 1 for each label of a probability above one half.
         """
-        probabilities = self.predict_proba(X)
+        probabilities = self.predict_proba(X)  # raises NotFittedError
         return self._layout.labels.decode(probabilities)
 
     def predict_proba(self, X):
@@ -172,7 +169,7 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
             In the order of `classes_`. Rows add up to one, but for multilabel data. float32 if
             `X` is float32, else float64.
         """
-        return self._predict(self._read(X), lambda x: self._labels(x).mean)
+        return self._predict(self._read(X), lambda x: self.module_.predict(x).mean)
 
     def predict_log_proba(self, X):
         """Predict the logarithms of `predict_proba`, finite where the probability underflows.
@@ -187,10 +184,7 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
         ndarray of shape (n, n_classes)
             In the order of `classes_`.
         """
-        return self._predict(self._read(X), lambda x: self._labels(x).log_mean())
-
-    def _labels(self, x: Tensor) -> Bernoulli | Categorical:
-        return in_dtype_of(self.module_.classifier, self._prior(x).loc)
+        return self._predict(self._read(X), lambda x: self.module_.predict(x).log_mean())
 
     def _required(self, y):
         if y is None:

@@ -83,6 +83,13 @@ class ModalitySet:
     def check(self, table: Table) -> None:
         """Raise a ValueError unless the table has the blocks and columns of the fit."""
         check_same_modalities(table, self.widths, self.name)
+        for key, names in self.column_names.items():
+            if key in table.names and not names.equals(table.names[key]):
+                block = f"{self.name}[{key!r}]" if key else self.name
+                raise ValueError(
+                    f"{block} must have the columns of the fit, in their order: {list(names)}. "
+                    f"Got {list(table.names[key])} instead."
+                )
 
     def standardised(self, table: Table, rows: np.ndarray | slice, dtype: Any) -> np.ndarray:
         """Return some rows, the blocks in the order of the fit, standardised."""
@@ -106,7 +113,7 @@ class ModalitySet:
             key: self._container(key, block, index)
             for key, block in zip(self.widths, np.split(values, ends, axis=-1), strict=True)
         }
-        return blocks[""] if "" in blocks else blocks
+        return blocks.get("", blocks)
 
     def _container(self, key: str, values: np.ndarray, index: Any) -> Any:
         if key not in self.column_names or values.ndim != 2:

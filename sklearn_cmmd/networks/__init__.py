@@ -1,0 +1,1 @@
+"""The networks, in torch alone: bodies, likelihoods, conditionals, and the four together."""

@@ -8,8 +8,14 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from sklearn_cmmd.networks.conditional import Conditional, Decoder, JointFeatures, make_head
-from sklearn_cmmd.networks.likelihoods import Distribution, Gaussian, GaussianHead
+from sklearn_cmmd.networks.conditional import (
+    Conditional,
+    Decoder,
+    JointFeatures,
+    in_dtype_of,
+    make_head,
+)
+from sklearn_cmmd.networks.likelihoods import Bernoulli, Categorical, Gaussian, GaussianHead, Joint
 from sklearn_cmmd.networks.mlp import MLP
 
 __all__ = ["CMMD", "Architecture", "Block"]
@@ -106,11 +112,31 @@ class CMMD(nn.Module):
         context = [x for x in (x_observed, x_missing, labels) if x is not None]
         return cast(Gaussian, self.encoder(*context, generator=generator))
 
-    def predict_labels(self, x_observed: Tensor) -> Distribution:
-        """p(y | z) at the mean of the prior."""
+    def embed(self, x_observed: Tensor) -> Gaussian:
+        """p(z | x_O), in the precision of x_O, as all of the following."""
+        return cast(Gaussian, in_dtype_of(self.prior, x_observed))
+
+    def predict(self, x_observed: Tensor) -> Bernoulli | Categorical:
+        """p(y | z) at the mean of p(z | x_O)."""
         assert self.classifier is not None
-        distribution: Distribution = self.classifier(self.prior(x_observed).mean)
-        return distribution
+        z = self.embed(x_observed).mean
+        return cast(Bernoulli | Categorical, in_dtype_of(self.classifier, z))
+
+    def reconstruct(self, x_observed: Tensor) -> Joint:
+        """p(x_M | x_O, z) at the mean of p(z | x_O)."""
+        assert self.decoder is not None
+        z = self.embed(x_observed).mean
+        return cast(Joint, in_dtype_of(self.decoder, x_observed, z))
+
+    def draw_missing(
+        self, x_observed: Tensor, n_samples: int, generator: torch.Generator
+    ) -> Tensor:
+        """Draw z from p(z | x_O), then x_M from p(x_M | x_O, z); (batch, n_samples, n_missing)."""
+        assert self.decoder is not None
+        x = x_observed.repeat_interleave(n_samples, dim=0)
+        z = self.embed(x).sample(generator)
+        draws = in_dtype_of(self.decoder, x, z).sample(generator)
+        return draws.reshape(len(x_observed), n_samples, -1)
 
 
 def _width(blocks: Iterable[Block]) -> int:

@@ -1,6 +1,6 @@
 """Fully connected bodies: layers whose randomness comes from a generator that is handed in."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -9,7 +9,7 @@ from torch.nn.utils import skip_init
 
 __all__ = ["ACTIVATIONS", "MLP", "dropout", "init_linear", "linear"]
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": nn.functional.relu,
     "softplus": nn.functional.softplus,
     "tanh": torch.tanh,
@@ -71,8 +71,9 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Map (batch, in_features) to (batch, out_features)."""
+        activation = ACTIVATIONS[self.activation]
         for layer in self.layers:
-            x = ACTIVATIONS[self.activation](layer(x))
+            x = activation(layer(x))
             if self.training and self.dropout > 0:
                 x = dropout(x, self.dropout, generator)
         return x

@@ -1,0 +1,1 @@
+"""The objective as pure functions: divergences, and the loss that they are part of."""

@@ -81,7 +81,7 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
 
 
 def expected_kernel(a: Gaussian, b: Gaussian, widths: tuple[float, ...]) -> Tensor:
-    r"""Expectation of the Gaussian kernel, minus one, between the rows of two Gaussians.
+    r"""Return the expectation of the Gaussian kernel, minus one, between the rows of two Gaussians.
 
     .. math:: E\,k = \prod_d \sqrt{\frac{h^2}{s_d}} \exp\Bigl(-\frac{(m_d - m'_d)^2}{2 s_d}\Bigr),
         \qquad s_d = h^2 + v_d + v'_d.

@@ -1,0 +1,1 @@
+"""Training: minibatches on the device, and the loop around one model."""

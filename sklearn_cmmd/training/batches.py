@@ -97,7 +97,7 @@ class PairedRows(torch.utils.data.Dataset[Any]):
     def subset(self, index: np.ndarray) -> "PairedRows":
         """Return a set of some of the rows, which shares their storage."""
         observed, missing, weight, y = self.columns
-        return PairedRows(observed, missing, y, weight, torch.from_numpy(index))  # type: ignore[arg-type]
+        return PairedRows(observed, missing, y, weight, torch.from_numpy(index))
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import ClassifierMixin
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, PrintLog
 from skorch.utils import to_numpy
-from sklearn.base import ClassifierMixin
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -26,8 +26,8 @@ __all__ = ["TrainingSettings", "train"]
 class TrainingSettings:
     """How long and how fast to train, in plain values.
 
-    `validation_fraction` is the share of the rows held out, `patience` is the number of epochs without an improvement of the validation loss by `tol`
-    (relative) after which training stops; it has no meaning without validation rows.
+    `validation_fraction` is the share of the rows held out; `patience` the number of epochs
+    without an improvement of their loss by `tol` after which training stops.
     """
 
     max_epochs: int
@@ -182,7 +182,7 @@ class EpochBar(Callback):
         self.bar_.close()
 
 
-class CMMDNet(ClassifierMixin, NeuralNet):  # type: ignore[misc]
+class CMMDNet(ClassifierMixin, NeuralNet):
     """The skorch net: losses by term, fetched from the device once an epoch.
 
     For callbacks it is a classifier: `predict_proba` and `predict` work on a `PairedRows`, and
@@ -282,7 +282,7 @@ class CMMDNet(ClassifierMixin, NeuralNet):  # type: ignore[misc]
         """Compute the probabilities of the classes."""
         self._set_training(training)
         with torch.inference_mode():
-            probabilities: Tensor = self.module_.predict_labels(batch[0].observed).mean
+            probabilities: Tensor = self.module_.predict(batch[0].observed).mean
             return probabilities
 
     def predict_proba(self, X: PairedRows) -> np.ndarray:
@@ -293,7 +293,8 @@ class CMMDNet(ClassifierMixin, NeuralNet):  # type: ignore[misc]
         """Return the codes of the classes, or an indicator matrix for multilabel data."""
         probabilities = self.predict_proba(X)
         if self.module_.architecture.label_likelihood == "categorical":
-            return probabilities.argmax(axis=1)
+            codes: np.ndarray = probabilities.argmax(axis=1)
+            return codes
         return (probabilities > 0.5).astype(int)
 
 

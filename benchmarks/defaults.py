@@ -1,0 +1,161 @@
+"""What each default is worth: one change at a time, scored on held-out training rows.
+
+For every pair of views, a fifth of the rows is set aside as test rows and never read. The rest is
+split repeatedly, and each variant is compared on the same splits with the defaults: difference of
+accuracy in points, ratio of the rmse of the generated view, and ratio of seconds.
+
+    python benchmarks/defaults.py --data FOLDER --out benchmarks/results/defaults.csv
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from joblib import Parallel, delayed
+from pairs import Pair, pairs
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_cmmd import CMMDClassifier
+
+VARIANTS = {
+    "defaults": {},
+    "alpha=10 (the paper's)": {"alpha": 10},
+    "alpha=30": {"alpha": 30},
+    "alpha=300": {"alpha": 300},
+    "alpha=1000": {"alpha": 1000},
+    "decode_prior=0 (the paper's)": {"decode_prior": 0.0},
+    "decode_prior=0.25": {"decode_prior": 0.25},
+    "decode_prior=0.75": {"decode_prior": 0.75},
+    "decode_prior=1": {"decode_prior": 1.0},
+    "omega=0": {"omega": 0.0},
+    "omega=1": {"omega": 1.0},
+    "lam=10": {"lam": 10},
+    "lam=1000 (the paper's)": {"lam": 1000},
+    "kernel='imq'": {"kernel": "imq"},
+    "bandwidth='authors'": {"bandwidth": "authors"},
+    "mmd_estimator='v'": {"mmd_estimator": "v"},
+    "mmd_estimator='closed'": {"mmd_estimator": "closed"},
+    "classifier_input='draw' (the paper's)": {"classifier_input": "draw"},
+    "dropout=0": {"dropout": 0.0},
+    "dropout=0.4": {"dropout": 0.4},
+    "weight_decay=0 (the paper's)": {"weight_decay": 0.0},
+    "weight_decay=0.1": {"weight_decay": 0.1},
+    "weight_decay=1": {"weight_decay": 1.0},
+    "learning_rate=3e-4": {"learning_rate": 3e-4},
+    "learning_rate=3e-3": {"learning_rate": 3e-3},
+    "activation='softplus' (the paper's)": {"activation": "softplus"},
+    "activation='silu'": {"activation": "silu"},
+    "latent_dim=50": {"latent_dim": 50},
+    "widths 256": dict.fromkeys(("prior_hidden", "encoder_hidden", "decoder_hidden"), (256, 256)),
+    "early_stopping=False": {"early_stopping": False},
+    "early_stopping=True": {"early_stopping": True},
+    "batch_size=50": {"batch_size": 50},
+}
+TWIN = "x_O-only twin"
+SIMPLE = "logistic and ridge regression"
+
+
+def splits(pair: Pair, n_splits: int):
+    """Yield row numbers of training and held-out rows, groups kept together."""
+    cls = StratifiedShuffleSplit if pair.groups is None else GroupShuffleSplit
+    return cls(n_splits, test_size=0.25, random_state=0).split(pair.X, pair.y, pair.groups)
+
+
+def development_rows(pair: Pair) -> Pair:
+    """Leave the test rows out."""
+    cls = StratifiedShuffleSplit if pair.groups is None else GroupShuffleSplit
+    splitter = cls(1, test_size=0.2, random_state=1)
+    rows, _ = next(splitter.split(pair.X, pair.y, pair.groups))
+    return pair.take(rows)
+
+
+def relative_rmse(generated, true, train):
+    """Root mean squared error over that of the training rows' mean."""
+    scale = np.where(train.std(axis=0) > 0, train.std(axis=0), 1)
+    error = ((generated - true) / scale) ** 2
+    return np.sqrt(error.mean() / (((true - train.mean(axis=0)) / scale) ** 2).mean())
+
+
+def score(pair: Pair, variant: str, n_split: int, n_splits: int) -> dict:
+    """Fit one variant on one split."""
+    torch.set_num_threads(1)
+    train, held_out = list(splits(pair, n_splits))[n_split]
+    X, M, y = pair.X[train], pair.X_missing[train], pair.y[train]
+    start = time.perf_counter()
+    if variant == SIMPLE:
+        clf = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(X, y)
+        ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13))).fit(X, M)
+        generated = ridge.predict(pair.X[held_out])
+    elif variant == TWIN:
+        clf = CMMDClassifier(omega=0, lam=0, random_state=n_split).fit(X, y)
+        generated = np.broadcast_to(M.mean(axis=0), pair.X_missing[held_out].shape)
+    else:
+        clf = CMMDClassifier(random_state=n_split, **VARIANTS[variant]).fit(X, y, X_missing=M)
+        generated = clf.generate_missing(pair.X[held_out])
+    return {
+        "pair": pair.name,
+        "variant": variant,
+        "split": n_split,
+        "accuracy": clf.score(pair.X[held_out], pair.y[held_out]),
+        "rmse": relative_rmse(generated, pair.X_missing[held_out], M),
+        "seconds": time.perf_counter() - start,
+        "epochs": getattr(clf, "n_iter_", np.nan),
+    }
+
+
+def summary(results: pd.DataFrame) -> pd.DataFrame:
+    """Mean differences from the defaults over all pairs and splits, with standard errors."""
+    index = ["pair", "split"]
+    base = results[results.variant == "defaults"].set_index(index)
+    rows = []
+    for variant, part in results.groupby("variant", sort=False):
+        part = part.set_index(index)
+        points = 100 * (part.accuracy - base.accuracy).groupby("pair").mean()
+        ratio = np.log(part.rmse / base.rmse).groupby("pair").mean()
+        rows.append(
+            {
+                "variant": variant,
+                "accuracy, points": points.mean(),
+                "±": points.sem(),
+                "rmse, ratio": np.exp(ratio.mean()),
+                "± ": ratio.sem(),
+                "seconds, ratio": (part.seconds.sum() / base.seconds.sum()),
+            }
+        )
+    return pd.DataFrame(rows).set_index("variant")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder of .npz files")
+    parser.add_argument("--out", type=Path, help="csv file for the single results")
+    parser.add_argument("--splits", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", nargs="*", help="variants to run besides the defaults")
+    args = parser.parse_args()
+    variants = [*VARIANTS, TWIN, SIMPLE]
+    if args.only:
+        variants = ["defaults", *args.only]
+    jobs = [
+        delayed(score)(development_rows(pair), variant, i, args.splits)
+        for variant in variants
+        for pair in pairs(args.data)
+        for i in range(args.splits)
+    ]
+    results = pd.DataFrame(Parallel(args.jobs, verbose=1)(jobs))
+    if args.out:
+        results.to_csv(args.out, index=False, float_format="%.6g")
+    means = results.pivot_table(["accuracy", "rmse"], "pair", "variant", sort=False)
+    shown = [(m, v) for m in ("accuracy", "rmse") for v in ("defaults", TWIN, SIMPLE)]
+    print(means[[column for column in shown if column in means]].round(3).to_string())
+    print(summary(results).round(3).to_string())
+
+
+if __name__ == "__main__":
+    main()

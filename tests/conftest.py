@@ -1,0 +1,38 @@
+"""Shared fixtures: one torch thread, small networks, a part of the embedded digits."""
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_cmmd.datasets import load_multiple_features
+
+torch.set_num_threads(1)
+
+SMALL = {
+    "prior_hidden": (32,),
+    "encoder_hidden": (32,),
+    "decoder_hidden": (32,),
+    "classifier_hidden": (16,),
+    "latent_dim": 8,
+    "learning_rate": 5e-3,
+    "max_epochs": 15,
+    "random_state": 0,
+}
+
+
+@pytest.fixture
+def small():
+    """Parameters of an estimator that fits in a fraction of a second."""
+    return dict(SMALL)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Three classes of real digits: Zernike moments, morphology, and labels."""
+    bunch = load_multiple_features(observed="zernike", missing="morphological")
+    rows = np.random.RandomState(0).permutation(600)[:240]
+    return (
+        bunch.data[rows].astype(float),
+        bunch.data_missing[rows].astype(float),
+        bunch.target[rows],
+    )

@@ -1,0 +1,156 @@
+"""Shapes and wiring of the four networks: who sees what."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from sklearn_cmmd.networks.cmmd import CMMD, Architecture, Block
+from sklearn_cmmd.networks.conditional import in_dtype_of
+from sklearn_cmmd.networks.mlp import ACTIVATIONS, MLP, dropout
+
+ARCHITECTURE = Architecture(
+    observed=(Block((0, 1)), Block((2, 3, 4))),
+    missing=(Block((0,)), Block((1, 2), "bernoulli")),
+    n_labels=3,
+    label_likelihood="categorical",
+    latent_dim=4,
+    prior_hidden=(6, 5),
+    encoder_hidden=(7,),
+    decoder_hidden=(8,),
+    classifier_hidden=(9,),
+    activation="relu",
+    dropout=0.0,
+)
+SHARED = ARCHITECTURE
+OWN = replace(
+    ARCHITECTURE,
+    observed=(Block((0, 1)), Block((2, 3, 4), shared=False)),
+    missing=(Block((0,), shared=False), Block((1, 2), "bernoulli", shared=False)),
+)
+LINEAR = replace(
+    ARCHITECTURE, prior_hidden=(), encoder_hidden=(), decoder_hidden=(), classifier_hidden=()
+)
+
+
+def build(architecture):
+    module = CMMD(architecture)
+    module.init_weights(torch.Generator().manual_seed(0))
+    return module.eval()
+
+
+@pytest.fixture(params=[SHARED, OWN, LINEAR], ids=["shared", "own", "linear"])
+def module(request):
+    return build(request.param)
+
+
+@pytest.fixture
+def rows():
+    rng = torch.Generator().manual_seed(1)
+    x, m = torch.randn(10, 5, generator=rng), torch.randn(10, 3, generator=rng)
+    return x, m, torch.nn.functional.one_hot(torch.arange(10) % 3, 3).float()
+
+
+def depends(output, inputs):
+    """For each column of the inputs, whether the output changes with it."""
+    inputs = inputs.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(output(inputs).square().sum(), inputs)
+    return gradient.abs().sum(0) > 0
+
+
+def test_prior_sees_all_observed_columns(module, rows):
+    assert depends(lambda x: module.prior(x).loc, rows[0]).all()
+    assert depends(lambda x: module.prior(x).log_var, rows[0]).all()
+
+
+def test_encoder_sees_everything(module, rows):
+    x, m, y = rows
+    assert depends(lambda x: module.posterior(x, m, y).loc, x).all()
+    assert depends(lambda m: module.posterior(x, m, y).loc, m).all()
+    assert depends(lambda y: module.posterior(x, m, y).loc, y).all()
+
+
+def test_decoder_sees_observed_columns_and_latents(module, rows):
+    x, z = rows[0], torch.randn(10, 4, generator=torch.Generator().manual_seed(2))
+    for i in range(3):
+        assert depends(lambda x, i=i: module.decoder(x, z).mean[:, i : i + 1], x).all()
+        assert depends(lambda z, i=i: module.decoder(x, z).mean[:, i : i + 1], z).all()
+
+
+def test_classifier_sees_the_latents_alone(module):
+    z = torch.randn(10, 4, generator=torch.Generator().manual_seed(2))
+    assert depends(lambda z: module.classifier(z).logits, z).all()
+    (first, *_) = module.classifier.features.bodies[0].layers or [module.classifier.head.logits]
+    assert first.in_features == 4
+
+
+@pytest.mark.parametrize(("architecture", "networks"), [(SHARED, 1), (OWN, 2)])
+def test_decoder_networks(architecture, networks):
+    assert len(build(architecture).decoder.features) == networks
+
+
+def test_own_networks_are_joined_by_a_layer(rows):
+    module = build(OWN)
+    assert [body.layers[0].in_features for body in module.prior.features.bodies] == [2, 3]
+    # Encoder: (observed 0, 1, labels) together, then three modalities of their own.
+    assert [b.layers[0].in_features for b in module.encoder.features.bodies] == [5, 3, 1, 2]
+    assert module.encoder.features.mix.layers[0].in_features == 4 * 7
+
+
+def test_without_missing_modalities_or_labels():
+    bare = build(replace(ARCHITECTURE, missing=(), n_labels=0))
+    assert bare.decoder is None
+    assert bare.classifier is None
+    assert bare.encoder.features.bodies[0].layers[0].in_features == 5
+
+
+def test_weights_come_from_the_generator_alone():
+    before = torch.get_rng_state()
+    first, second = build(OWN).state_dict(), build(OWN).state_dict()
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_initial_distributions_are_near_standard_normal(module, rows):
+    q, p = module.posterior(*rows), module.prior(rows[0])
+    for distribution in (q, p):
+        assert distribution.loc.abs().max() < 1.5
+        assert distribution.log_var.abs().max() < 1.5
+
+
+def test_precision_follows_the_context(module, rows):
+    x = rows[0]
+    double = in_dtype_of(module.prior, x.double()).loc
+    assert double.dtype == torch.float64
+    torch.testing.assert_close(double.float(), module.prior(x).loc)
+    one_by_one = torch.cat([in_dtype_of(module.prior, row.double()[None]).loc for row in x])
+    torch.testing.assert_close(one_by_one, double, rtol=1e-13, atol=1e-14)
+    assert next(module.parameters()).dtype == torch.float32
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activations_keep_their_scale(activation):
+    rng = torch.Generator().manual_seed(0)
+    mlp = MLP(100, (200,) * 4, activation, 0.0)
+    mlp.init_weights(rng)
+    out = mlp(torch.randn(500, 100, generator=rng))
+    assert 0.05 < out.square().mean().sqrt() < 5
+
+
+def test_dropout_keeps_the_mean():
+    rng = torch.Generator().manual_seed(0)
+    x = torch.ones(200, 200)
+    dropped = dropout(x, 0.3, rng)
+    assert sorted(dropped.unique().tolist()) == pytest.approx([0, 1 / 0.7])
+    assert abs(dropped.mean() - 1) < 0.02
+
+
+def test_dropout_in_training_only():
+    mlp = MLP(3, (50,), "relu", 0.5)
+    mlp.init_weights(torch.Generator().manual_seed(0))
+    x = torch.ones(4, 3)
+    assert torch.equal(mlp.eval()(x), mlp(x))
+    mlp.train()
+    one, two = (mlp(x, torch.Generator().manual_seed(seed)) for seed in (1, 2))
+    assert not torch.equal(one, two)
+    assert torch.equal(mlp(x, torch.Generator().manual_seed(1)), one)

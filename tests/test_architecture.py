@@ -1,0 +1,114 @@
+"""The house: imports run one way, and importing has no side effects."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sklearn_cmmd
+
+ROOT = Path(sklearn_cmmd.__file__).parent
+
+# A module may import from its own layer and from those above it in this list.
+LAYERS = [
+    {"_validation", "_random", "_device"},
+    {"modalities", "_labels"},
+    {"networks"},
+    {"objective"},
+    {"training"},
+    {"_parameters", "_fit_data"},
+    {"_base"},
+    {"_classifier", "_transformer"},
+    {"datasets"},
+]
+
+
+def modules():
+    return sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+
+
+def room(path):
+    """Name of the module or package directly below the root that a file belongs to."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+
+
+def layer(name):
+    (number,) = [i for i, names in enumerate(LAYERS) if name in names]
+    return number
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_one_way(path):
+    for name in imported(path):
+        if name.startswith("sklearn_cmmd."):
+            assert layer(name.split(".")[1]) <= layer(room(path)), name
+
+
+def test_every_room_has_a_layer():
+    assert {room(path) for path in modules()} == set().union(*LAYERS)
+
+
+@pytest.mark.parametrize(
+    ("library", "allowed"),
+    [
+        ("skorch", {"training/engine.py"}),
+        ("tqdm", {"training/engine.py"}),
+        ("pandas", {"modalities/sets.py", "datasets/_multiple_features.py"}),
+    ],
+)
+def test_few_files_import(library, allowed):
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in modules()
+        if any(name.split(".")[0] == library for name in imported(path))
+    }
+    assert found == allowed
+
+
+@pytest.mark.parametrize("package", ["networks", "objective"])
+@pytest.mark.parametrize("library", ["numpy", "sklearn", "scipy", "skorch"])
+def test_networks_and_objective_know_torch_alone(package, library):
+    for path in (ROOT / package).rglob("*.py"):
+        assert library not in {name.split(".")[0] for name in imported(path)}, path
+
+
+def run(code):
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_importing_does_not_import_matplotlib_or_pandas():
+    # Whatever torch, scikit-learn and skorch load by themselves is not ours.
+    run(
+        "import sys, torch, skorch, sklearn.preprocessing, sklearn.model_selection\n"
+        "before = set(sys.modules)\n"
+        "import sklearn_cmmd, sklearn_cmmd.datasets\n"
+        "ours = set(sys.modules) - before\n"
+        "assert not {'matplotlib', 'pandas'} & {name.split('.')[0] for name in ours}, ours\n"
+    )
+
+
+def test_importing_sets_nothing_global():
+    run(
+        "import logging, random, warnings, numpy, torch, skorch, sklearn\n"
+        "def state():\n"
+        "    return (torch.get_default_dtype(), torch.get_num_threads(),\n"
+        "            torch.initial_seed(), torch.get_rng_state().tolist(),\n"
+        "            torch.distributions.Distribution._validate_args,\n"
+        "            str(numpy.random.get_state()), random.getstate(), numpy.geterr(),\n"
+        "            logging.root.level, len(logging.root.handlers), list(warnings.filters),\n"
+        "            sklearn.get_config(), torch.are_deterministic_algorithms_enabled(),\n"
+        "            torch.backends.cudnn.benchmark)\n"
+        "before = state()\n"
+        "import sklearn_cmmd\n"
+        "assert state() == before\n"
+    )

@@ -1,0 +1,82 @@
+"""scikit-learn's own checks, those that `check_estimator` runs and those that it leaves out."""
+
+import numpy as np
+import pytest
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Modality
+from tests.conftest import SMALL
+
+STOCHASTIC = (
+    "repeating a row changes the minibatches and the noise; "
+    "test_classifier.py::test_weight_of_two_is_the_row_twice holds in its place"
+)
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": STOCHASTIC,
+    "check_sample_weight_equivalence_on_sparse_data": STOCHASTIC,
+}
+
+
+class MultilabelCMMD(CMMDClassifier):
+    """The classifier, announced as one of several outputs, which adds a check of indicators."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+FAST = SMALL | {"random_state": None}
+ESTIMATORS = [
+    CMMDClassifier(**FAST),
+    MultilabelCMMD(**FAST),
+    CMMDTransformer(**FAST),
+    CMMDClassifier(observed=[Modality("everything", network="mlp")], kernel="imq", **FAST),
+]
+
+
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=lambda estimator: EXPECTED_FAILURES)
+def test_common(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED_FAILURES))
+@pytest.mark.parametrize("estimator", ESTIMATORS[:1])
+def test_expected_failures_fail(estimator, name):
+    with pytest.raises(AssertionError, match="not equivalent to fitting with removed or repeated"):
+        getattr(estimator_checks, name)("CMMDClassifier", estimator)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "check_param_validation",
+        "check_dataframe_column_names_consistency",
+        "check_transformer_get_feature_names_out",
+        "check_transformer_get_feature_names_out_pandas",
+        "check_set_output_transform",
+        "check_set_output_transform_pandas",
+        "check_global_output_transform_pandas",
+    ],
+)
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
+def test_checks_left_out(estimator, check):
+    getattr(estimator_checks, check)(type(estimator).__name__, estimator)
+
+
+@pytest.mark.parametrize("estimator", [CMMDClassifier(), CMMDTransformer()], ids=["clf", "tr"])
+def test_no_check_is_switched_off_by_a_tag(estimator):
+    tags = estimator.__sklearn_tags__()
+    assert not tags._skip_test
+    assert not tags.no_validation
+    assert not tags.non_deterministic
+    assert not tags.input_tags.allow_nan
+    if tags.classifier_tags is not None:
+        assert not tags.classifier_tags.poor_score
+
+
+def test_feature_names_out():
+    X = np.random.RandomState(0).normal(size=(20, 3))
+    names = CMMDTransformer(**SMALL).fit(X, X[:, 0] > 0).get_feature_names_out()
+    assert names.tolist() == [f"cmmdtransformer{i}" for i in range(8)]
