@@ -161,8 +161,8 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         check_is_fitted(self)
         self._check_feature_names(X)
         table = read_table(X, "X", self)
-        self._layout.observed.check(table)
         self._check_n_features(table)
+        self._layout.observed.check(table)
         return table
 
     def _predict(self, table: Table, compute: Callable[[Tensor], Tensor]) -> np.ndarray:
@@ -185,8 +185,8 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         data = read_fit_data(self, X, y, X_missing, sample_weight, 1 if going_on else 2)
         settings = self._settings(data.x.n_rows, incremental)
         if going_on:
-            self._layout.check_same(data, "partial_fit" if incremental else "warm_start")
             self._check_n_features(data.x)
+            self._layout.check_same(data, "partial_fit" if incremental else "warm_start")
         else:
             layout = learn_layout(data, self.observed, self.missing, classes, incremental)
             architecture = self._architecture(layout)
@@ -312,7 +312,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         """Set or check `n_features_in_`."""
         if reset:
             self.n_features_in_ = table.n_columns
-        elif table.n_columns != self.n_features_in_:
+        elif not table.is_mapping and table.n_columns != self.n_features_in_:
             raise ValueError(
                 f"X has {table.n_columns} features, but {type(self).__name__} is expecting "
                 f"{self.n_features_in_} features as input."

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,8 @@ class Table:
             for block in self.blocks.values()
         ]
         joined = parts[0] if len(parts) == 1 else np.hstack(parts)
-        return np.asarray(joined, dtype=np.float64)
+        # One memory layout, so that sums over rows do not depend on that of the input.
+        return np.ascontiguousarray(joined, dtype=np.float64)
 
 
 def is_mapping(data: Any) -> bool:
@@ -142,7 +144,7 @@ def check_row_counts(n_rows: int, others: dict[str, Any]) -> None:
 
 def check_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
     """Return weights of mean one, or None if all are equal."""
-    if sample_weight is None:
+    if sample_weight is None or isinstance(sample_weight, Real):
         return None
     check_row_counts(n_rows, {"sample_weight": sample_weight})
     reference = np.empty((n_rows, 1))
@@ -171,7 +173,6 @@ def check_same_modalities(table: Table, widths: dict[str, int], name: str) -> No
             f"Unknown: {unknown}; absent: {absent}."
         )
     for key, width in table.widths.items():
-        if table.is_mapping and width != widths[key]:
-            raise ValueError(
-                f"{name}[{key!r}] has {width} features, but it had {widths[key]} in fit."
-            )
+        if width != widths[key]:
+            block = f"{name}[{key!r}]" if key else name
+            raise ValueError(f"{block} has {width} features, but it had {widths[key]} in fit.")

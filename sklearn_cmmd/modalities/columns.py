@@ -66,7 +66,7 @@ def _positions(modality: Modality, n_columns: int, labels: Any, name: str) -> np
                 f"{name} has {n_columns}."
             )
         return np.arange(n_columns)[columns]
-    columns = np.asarray(columns)
+    columns = np.asarray(columns if len(columns) else np.empty(0, int))
     if columns.dtype.kind in "OU":
         return _positions_of_names(modality, columns, labels, name)
     if columns.dtype.kind == "b" and columns.shape == (n_columns,):
@@ -94,7 +94,7 @@ def _positions_of_names(
             "Give positions instead."
         )
     position = {label: i for i, label in enumerate(labels)}
-    unknown = [column for column in columns if column not in position]
+    unknown = [str(column) for column in columns if column not in position]
     if unknown:
         raise ValueError(f"Modality {modality.name!r} names columns that {name} lacks: {unknown}.")
     return np.array([position[column] for column in columns])

@@ -23,6 +23,7 @@ class ColumnStatistics:
 
     mean: np.ndarray
     scale: np.ndarray
+    variance: np.ndarray
     least: np.ndarray
     greatest: np.ndarray
     binary: np.ndarray
@@ -39,7 +40,7 @@ class ColumnStatistics:
             binary &= np.isin(values, (0, 1)).all(axis=0)
             least = np.minimum(least, values.min(axis=0))
             greatest = np.maximum(greatest, values.max(axis=0))
-        return cls(scaler.mean_, scaler.scale_, least, greatest, binary)
+        return cls(scaler.mean_, scaler.scale_, scaler.var_, least, greatest, binary)
 
 
 class ModalitySet:
@@ -72,7 +73,7 @@ class ModalitySet:
         self.widths = table.widths
         self.column_names = table.names
         self.loc, self.scale = statistics.mean, statistics.scale
-        _check_finite_scale(self.scale, name)
+        _check_finite_variance(statistics.variance, name)
         if name == "X_missing":
             resolved = [_with_likelihood(modality, statistics) for modality in resolved]
             for modality in resolved:
@@ -143,8 +144,8 @@ def _with_likelihood(modality: Modality, statistics: ColumnStatistics) -> Modali
     return modality
 
 
-def _check_finite_scale(scale: np.ndarray, name: str) -> None:
-    outside = np.flatnonzero(~np.isfinite(scale))
+def _check_finite_variance(variance: np.ndarray, name: str) -> None:
+    outside = np.flatnonzero(~np.isfinite(variance))
     if len(outside):
         raise ValueError(
             f"The variance of columns {outside.tolist()} of {name} exceeds the range of float64. "

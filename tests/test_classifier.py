@@ -1,0 +1,521 @@
+"""CMMDClassifier on data whose answers are known, in every form that data can have."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from sklearn.datasets import make_multilabel_classification
+from sklearn.exceptions import DataConversionWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch.helper import SliceDict
+
+from sklearn_cmmd import CMMDClassifier, Modality
+from sklearn_cmmd.training import batches
+
+
+@pytest.fixture
+def split(digits):
+    X, M, y = digits
+    return X[:160], M[:160], y[:160], X[160:], M[160:], y[160:]
+
+
+def test_learns_labels_and_missing_view(split, small):
+    X, M, y, X_test, M_test, y_test = split
+    clf = CMMDClassifier(**small | {"max_epochs": 150}).fit(X, y, X_missing=M)
+    plain = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
+    assert clf.score(X_test, y_test) >= plain.score(X_test, y_test) - 0.03
+
+    def rmse(generated):
+        return np.sqrt((((generated - M_test) / M.std(axis=0)) ** 2).mean())
+
+    ridge = make_pipeline(StandardScaler(), Ridge()).fit(X, M)
+    assert rmse(clf.generate_missing(X_test)) < rmse(M.mean(axis=0))
+    assert rmse(clf.generate_missing(X_test)) < 1.1 * rmse(ridge.predict(X_test))
+
+
+def test_the_missing_view_matters_only_if_it_belongs_to_the_row(split, small):
+    X, M, y, X_test, M_test, _ = split
+    shuffled = np.random.RandomState(0).permutation(M)
+
+    def error(missing):
+        clf = CMMDClassifier(**small | {"max_epochs": 60}).fit(X, y, X_missing=missing)
+        return ((clf.generate_missing(X_test) - M_test) ** 2 / M.var(axis=0)).mean()
+
+    assert error(M) < 0.7 * error(shuffled)
+
+
+def test_linear_model_without_latent_noise_is_logistic_regression(split):
+    """With linear networks and the classification loss alone, only a linear softmax is left."""
+    X, _, y, X_test, _, y_test = split
+    linear = dict.fromkeys(("prior_hidden", "encoder_hidden", "classifier_hidden"), ())
+    clf = CMMDClassifier(
+        **linear,
+        omega=0,
+        lam=0,
+        alpha=1,
+        dropout=0,
+        weight_decay=0,
+        learning_rate=0.02,
+        max_epochs=1500,
+        batch_size=160,
+        early_stopping=False,
+        random_state=0,
+    ).fit(X[:, :5], y)
+    plain = make_pipeline(StandardScaler(), LogisticRegression(C=1e6, max_iter=10_000))
+    plain.fit(X[:, :5], y)
+    want, got = plain.predict_proba(X_test[:, :5]), clf.predict_proba(X_test[:, :5])
+    assert log_loss(y, clf.predict_proba(X[:, :5])) == pytest.approx(
+        log_loss(y, plain.predict_proba(X[:, :5])), rel=0.02
+    )
+    assert np.abs(want - got).max() < 0.1
+
+
+def test_probabilities(split, small):
+    X, M, y, X_test, _, _ = split
+    clf = CMMDClassifier(**small).fit(X, y, X_missing=M)
+    proba = clf.predict_proba(X_test)
+    assert proba.shape == (80, 3)
+    assert np.allclose(proba.sum(axis=1), 1, atol=1e-12)
+    assert np.allclose(np.log(proba), clf.predict_log_proba(X_test))
+    assert np.array_equal(clf.classes_[proba.argmax(axis=1)], clf.predict(X_test))
+
+
+def test_log_probabilities_do_not_underflow(split, small):
+    X, M, y, *_ = split
+    clf = CMMDClassifier(**small).fit(X, y, X_missing=M)
+    assert np.isfinite(clf.predict_log_proba(1e6 * X)).all()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["no", "yes", "maybe"]),
+        np.array(["no", "yes", "maybe"], dtype=object),
+        np.array([10, -3, 5]),
+        np.array([0.0, 1.0, 2.0]),
+    ],
+    ids=["str", "object", "int", "float"],
+)
+def test_labels_of_any_type(split, small, labels):
+    X, M, y, X_test, _, _ = split
+    clf = CMMDClassifier(**small).fit(X, labels[y], X_missing=M)
+    assert clf.classes_.tolist() == sorted(labels.tolist())
+    assert set(clf.predict(X_test)) <= set(labels)
+    plain = CMMDClassifier(**small).fit(X, y, X_missing=M)
+    assert (clf.score(X, labels[y]) > 0.5) == (plain.score(X, y) > 0.5)
+
+
+@pytest.mark.parametrize("labels", [[False, True], ["a", "b"], [1, 2]])
+def test_binary(split, small, labels):
+    X, M, y, *_ = split
+    y = np.array(labels)[(y == 2).astype(int)]
+    clf = CMMDClassifier(**small).fit(X, y, X_missing=M)
+    assert clf.predict_proba(X).shape == (160, 2)
+    assert clf.score(X, y) > 0.8
+
+
+def test_column_of_labels_is_warned_of(split, small):
+    X, M, y, *_ = split
+    with pytest.warns(DataConversionWarning, match="column-vector y was passed"):
+        CMMDClassifier(**small | {"max_epochs": 1}).fit(X, y[:, None], X_missing=M)
+
+
+@pytest.mark.parametrize("convert", [np.asarray, sp.csr_matrix, pd.DataFrame, list])
+def test_multilabel(small, convert):
+    X, y = make_multilabel_classification(300, n_features=10, n_classes=4, random_state=0)
+    y[:, 3] = 0  # a label that no row has
+    params = small | {"max_epochs": 60, "early_stopping": False}
+    clf = CMMDClassifier(**params).fit(X, convert(y), X_missing=X[:, :3])
+    proba, predicted = clf.predict_proba(X), clf.predict(X)
+    assert proba.shape == predicted.shape == (300, 4)
+    assert clf.classes_.tolist() == [0, 1, 2, 3]
+    assert np.array_equal(predicted, proba > 0.5)
+    assert (predicted == y).mean() > 0.85
+    assert predicted[:, 3].sum() == 0
+    assert np.allclose(np.log(proba), clf.predict_log_proba(X))
+    assert 0 < clf.score(X, y) < 1
+
+
+def names(n, prefix):
+    return [f"{prefix}{i}" for i in range(n)]
+
+
+FORMS = {
+    "frame": lambda a, p: pd.DataFrame(a, columns=names(a.shape[1], p)),
+    "sparse": lambda a, p: sp.csr_matrix(a),
+    "sparse array": lambda a, p: sp.csc_array(a),
+    "list": lambda a, p: a.tolist(),
+    "fortran": lambda a, p: np.asfortranarray(a),
+    "mapping": lambda a, p: {f"{p}0": a[:, :2], f"{p}1": a[:, 2:]},
+    "mapping of frames": lambda a, p: {
+        f"{p}0": pd.DataFrame(a[:, :2], columns=names(2, p)),
+        f"{p}1": pd.DataFrame(a[:, 2:]),
+    },
+    "mapping with sparse": lambda a, p: SliceDict(
+        **{f"{p}0": a[:, :2], f"{p}1": sp.csr_array(a[:, 2:])}
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same_fit(split, small, form):
+    X, M, y, X_test, _, _ = split
+    plain = CMMDClassifier(**small).fit(X, y, X_missing=M)
+    convert = FORMS[form]
+    # A mapping of missing views has a head for each, whose initial weights are others.
+    missing = M if "mapping" in form else convert(M, "m")
+    clf = CMMDClassifier(**small).fit(convert(X, "x"), y, X_missing=missing)
+    new = convert(X_test, "x")
+    assert np.array_equal(clf.predict_proba(new), plain.predict_proba(X_test))
+    assert np.array_equal(clf.transform(new), plain.transform(X_test))
+    assert np.array_equal(clf.generate_missing(new), plain.generate_missing(X_test))
+
+
+def test_memmap(split, small, tmp_path, monkeypatch):
+    """Data on disk train without a copy in memory, streamed batch by batch."""
+    X, M, y, X_test, _, _ = split
+    plain = CMMDClassifier(**small).fit(X, y, X_missing=M)
+    mapped = []
+    for name, array in (("x", X), ("m", M)):
+        np.save(tmp_path / f"{name}.npy", array)
+        mapped.append(np.load(tmp_path / f"{name}.npy", mmap_mode="r"))
+    monkeypatch.setattr(batches, "RESIDENT_BYTES", 0)
+    clf = CMMDClassifier(**small).fit(mapped[0], y, X_missing=mapped[1])
+    assert np.array_equal(clf.predict_proba(X_test), plain.predict_proba(X_test))
+
+
+def test_frames_come_back_as_frames(split, small):
+    X, M, y, X_test, M_test, _ = split
+    columns = ["area", "perimeter", 3, ("a", "b"), "e", "f"]
+    M = pd.DataFrame(M, columns=pd.Index(columns, dtype=object))
+    X_test = pd.DataFrame(X_test, index=np.arange(80) + 1000)
+    clf = CMMDClassifier(**small).fit(pd.DataFrame(X), y, X_missing=M)
+    generated = clf.generate_missing(X_test)
+    assert isinstance(generated, pd.DataFrame)
+    assert generated.columns.equals(M.columns)
+    assert generated.index.equals(X_test.index)
+    draws = clf.generate_missing(X_test, n_samples=2, random_state=0)
+    assert isinstance(draws, np.ndarray)
+    assert draws.shape == (80, 2, 6)
+
+
+def test_mappings_come_back_as_mappings(split, small):
+    X, M, y, X_test, _, _ = split
+    views = {"shape": M[:, :2], "size": pd.DataFrame(M[:, 2:], columns=list("abcd"))}
+    clf = CMMDClassifier(**small).fit({"zernike": X}, y, X_missing=views)
+    generated = clf.generate_missing({"zernike": X_test})
+    assert list(generated) == ["shape", "size"]
+    assert isinstance(generated["shape"], np.ndarray)
+    assert generated["size"].columns.tolist() == list("abcd")
+    draws = clf.generate_missing({"zernike": X_test}, n_samples=3)
+    assert draws["size"].shape == (80, 3, 4)
+
+
+def test_order_of_a_mapping_does_not_matter(split, small):
+    X, M, y, *_ = split
+    clf = CMMDClassifier(**small).fit({"a": X[:, :9], "b": X[:, 9:]}, y, X_missing=M)
+    swapped = clf.predict_proba({"b": X[:, 9:], "a": X[:, :9]})
+    assert np.array_equal(swapped, clf.predict_proba({"a": X[:, :9], "b": X[:, 9:]}))
+
+
+def test_several_modalities_as_columns(split, small):
+    X, M, y, X_test, M_test, y_test = split
+    binary = (M[:, :2] > np.median(M[:, :2], axis=0)).astype(float)
+    missing = np.hstack([M[:, 2:], binary])
+    clf = CMMDClassifier(
+        observed=[Modality("low", slice(0, 20)), Modality("high", range(20, 47), network="mlp")],
+        missing=[
+            Modality("real", columns=range(4), network="mlp", weight=2.0),
+            Modality("flags", columns=[4, 5]),
+        ],
+        **small | {"max_epochs": 40},
+    ).fit(X, y, X_missing=missing)
+    assert [m.likelihood for m in clf.missing_] == ["gaussian", "bernoulli"]
+    assert len(clf.module_.decoder.features) == 2
+    generated = clf.generate_missing(X_test)
+    assert (generated[:, 4:] >= 0).all()
+    assert (generated[:, 4:] <= 1).all()
+    draws = clf.generate_missing(X_test, n_samples=4, random_state=0)
+    assert set(np.unique(draws[..., 4:])) == {0.0, 1.0}
+    assert clf.score(X_test, y_test) > 0.7
+
+
+def test_columns_by_name_and_mask(split, small):
+    X, M, y, *_ = split
+    frame = pd.DataFrame(X, columns=names(47, "z"))
+    mask = np.arange(47) < 20
+    fits = [
+        CMMDClassifier(observed=[Modality("a", a), Modality("b", b, network="mlp")], **small)
+        .fit(frame, y, X_missing=M)
+        .predict_proba(frame)
+        for a, b in (
+            (slice(0, 20), slice(20, None)),
+            (names(47, "z")[:20], names(47, "z")[20:]),
+            (mask, ~mask),
+        )
+    ]
+    assert np.array_equal(fits[0], fits[1])
+    assert np.array_equal(fits[0], fits[2])
+
+
+def test_units_of_the_missing_view(split, small):
+    """A change of units changes what is generated by just that change."""
+    X, M, y, X_test, _, _ = split
+    plain = CMMDClassifier(**small).fit(X, y, X_missing=M).generate_missing(X_test)
+    scaled = CMMDClassifier(**small).fit(1e3 * X + 7, y, X_missing=1e4 * M - 5)
+    assert np.allclose(scaled.generate_missing(1e3 * X_test + 7), 1e4 * plain - 5, rtol=1e-3)
+
+
+def test_precision_follows_the_input(split, small):
+    X, M, y, X_test, _, _ = split
+    clf = CMMDClassifier(**small).fit(X.astype(np.float32), y, X_missing=M.astype(np.float32))
+    for method in (clf.predict_proba, clf.transform, clf.generate_missing):
+        single, double = method(X_test.astype(np.float32)), method(X_test)
+        assert single.dtype == np.float32
+        assert double.dtype == np.float64
+        assert np.allclose(single, double, rtol=1e-3, atol=1e-4)
+    assert clf.transform(X_test.astype(int)).dtype == np.float64
+
+
+def test_a_row_does_not_depend_on_the_rows_beside_it(split, small, monkeypatch):
+    X, M, y, X_test, _, _ = split
+    clf = CMMDClassifier(**small).fit(X, y, X_missing=M)
+    for method in (clf.predict_proba, clf.transform, clf.generate_missing):
+        alone = np.vstack([method(row[None]) for row in X_test])
+        assert np.allclose(alone, method(X_test), rtol=1e-12, atol=1e-12)
+    monkeypatch.setattr("sklearn_cmmd._base.PREDICTION_ROWS", 7)
+    assert np.allclose(clf.transform(X_test), method.__self__.transform(X_test), rtol=1e-12)
+
+
+def test_without_x_missing(split, small):
+    X, _, y, X_test, _, y_test = split
+    clf = CMMDClassifier(**small).fit(X, y)
+    assert clf.module_.decoder is None
+    assert clf.missing_ == []
+    assert clf.score(X_test, y_test) > 0.7
+
+
+def test_weights_of_one_change_nothing(split, small):
+    X, M, y, *_ = split
+    plain = CMMDClassifier(**small).fit(X, y, X_missing=M)
+    for weight in (np.ones(160), np.full(160, 3.5), 2):
+        clf = CMMDClassifier(**small).fit(X, y, X_missing=M, sample_weight=weight)
+        assert np.array_equal(clf.predict_proba(X), plain.predict_proba(X))
+
+
+def test_weight_of_zero_is_the_row_left_out_of_the_loss(split, small):
+    """Wrong labels of no weight do no harm."""
+    X, M, y, X_test, _, y_test = split
+    wrong, weight = y.copy(), np.ones(160)
+    wrong[:60], weight[:60] = (y[:60] + 1) % 3, 0
+    params = small | {"max_epochs": 60}
+    weighted = CMMDClassifier(**params).fit(X, wrong, X_missing=M, sample_weight=weight)
+    spoiled = CMMDClassifier(**params).fit(X, wrong, X_missing=M)
+    assert weighted.score(X_test, y_test) > spoiled.score(X_test, y_test) + 0.05
+
+
+def test_weight_of_two_is_the_row_twice():
+    """In expectation over seeds: the prediction where one point has two labels."""
+    X = np.repeat([[0.0], [1.0]], [60, 60], axis=0)
+    y = np.r_[np.repeat([0, 1], [20, 40]), np.zeros(60, int)]
+    twice = np.r_[np.arange(120), np.arange(20)]  # class 0 at X = 0 again
+    weight = np.ones(120)
+    weight[:20] = 2
+    params = {
+        "prior_hidden": (16,),
+        "encoder_hidden": (16,),
+        "classifier_hidden": (),
+        "latent_dim": 2,
+        "max_epochs": 60,
+        "learning_rate": 0.03,
+        "early_stopping": False,
+        "dropout": 0.0,
+    }
+
+    def probabilities(rows, weight):
+        values = [
+            CMMDClassifier(**params, random_state=seed)
+            .fit(X[rows], y[rows], sample_weight=weight)
+            .predict_proba([[0.0]])[0, 0]
+            for seed in range(6)
+        ]
+        return np.mean(values), np.std(values) / np.sqrt(len(values))
+
+    by_weight, error = probabilities(np.arange(120), weight)
+    by_rows, other_error = probabilities(twice, None)
+    unweighted, _ = probabilities(np.arange(120), None)
+    tolerance = 4 * np.hypot(error, other_error) + 0.01
+    assert by_rows == pytest.approx(0.5, abs=0.05)
+    assert abs(by_weight - by_rows) < tolerance
+    assert abs(unweighted - by_rows) > tolerance
+
+
+@pytest.mark.parametrize("scale", [1e30, 1e-30])
+def test_extreme_units(split, small, scale):
+    X, M, y, *_ = split
+    X, M = X.copy(), M.copy()
+    X[:, 0] *= scale
+    M[:, 0] *= scale
+    clf = CMMDClassifier(**small).fit(X, y, X_missing=M)
+    assert np.isfinite(clf.generate_missing(X)).all()
+    spread = clf.generate_missing(X)[:, 0].std() / M[:, 0].std()
+    assert 0.3 < spread < 1.5
+
+
+def test_constant_columns(split, small):
+    X, M, y, *_ = split
+    X, M = np.c_[X, np.full(160, 3.0)], np.c_[M, np.full(160, -1e30)]
+    clf = CMMDClassifier(**small).fit(X, y, X_missing=M)
+    assert np.allclose(clf.generate_missing(X)[:, -1], -1e30)
+    assert np.isfinite(clf.history_["train_loss"]).all()
+
+
+def test_rows_repeated_a_thousand_times(small):
+    X = np.repeat([[0.0, 1.0], [1.0, 0.0]], 1000, axis=0)
+    y = np.repeat([0, 1], 1000)
+    clf = CMMDClassifier(**small | {"max_epochs": 5}).fit(X, y, X_missing=2 * X + 0.5)
+    assert clf.score(X, y) == 1
+    assert np.allclose(clf.generate_missing(X), 2 * X + 0.5, atol=0.3)
+
+
+def test_two_rows(small):
+    clf = CMMDClassifier(**small).fit([[0.0], [1.0]], [0, 1], X_missing=[[1.0], [2.0]])
+    assert np.isfinite(clf.predict_proba([[0.5]])).all()
+
+
+class TestPartialFit:
+    def test_learns_in_chunks(self, split, small):
+        X, M, y, X_test, _, y_test = split
+        clf = CMMDClassifier(**small)
+        for _ in range(20):
+            for rows in np.array_split(np.arange(160), 4):
+                clf.partial_fit(X[rows], y[rows], X_missing=M[rows], classes=[0, 1, 2])
+        assert clf.n_iter_ == len(clf.history_["train_loss"]) == 80
+        assert clf.score(X_test, y_test) > 0.8
+
+    def test_each_call_is_one_epoch_with_noise_of_its_own(self, split, small):
+        X, M, y, *_ = split
+        clf = CMMDClassifier(**small).partial_fit(X, y, X_missing=M, classes=[0, 1, 2])
+        before = clf._seeds.n_children_spawned
+        clf.partial_fit(X, y, X_missing=M)
+        assert clf.n_iter_ == 2
+        assert clf._seeds.n_children_spawned > before
+
+    def test_after_fit_it_goes_on(self, split, small):
+        X, M, y, *_ = split
+        clf = CMMDClassifier(**small).fit(X, y, X_missing=M)
+        epochs = clf.n_iter_
+        loss = clf.history_["train_loss"][-1]
+        clf.partial_fit(X, y, X_missing=M)
+        assert clf.n_iter_ == epochs + 1
+        assert clf.history_["train_loss"][-1] < 1.2 * loss
+
+    def test_chunks_may_lack_classes_and_be_small(self, split, small):
+        X, M, y, *_ = split
+        clf = CMMDClassifier(**small | {"batch_size": 100})
+        clf.partial_fit(X[y == 0], y[y == 0], X_missing=M[y == 0], classes=[0, 1, 2])
+        clf.partial_fit(X[:1], y[:1], X_missing=M[:1])
+        assert clf.predict_proba(X).shape == (160, 3)
+
+    def test_classes_are_needed_first(self, split, small):
+        X, M, y, *_ = split
+        with pytest.raises(ValueError, match="classes must be passed on the first call"):
+            CMMDClassifier(**small).partial_fit(X, y, X_missing=M)
+
+    def test_classes_may_not_change(self, split, small):
+        X, M, y, *_ = split
+        clf = CMMDClassifier(**small).partial_fit(X, y, X_missing=M, classes=[0, 1, 2])
+        with pytest.raises(ValueError, match="is not the same as on last call to partial_fit"):
+            clf.partial_fit(X, y, X_missing=M, classes=[0, 1])
+        with pytest.raises(ValueError, match="`y` has classes not in `self.classes_`"):
+            clf.partial_fit(X, y + 1, X_missing=M)
+
+    def test_early_stopping_is_refused(self, split, small):
+        X, M, y, *_ = split
+        clf = CMMDClassifier(**small | {"early_stopping": True})
+        with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
+            clf.partial_fit(X, y, X_missing=M, classes=[0, 1, 2])
+
+    def test_form_of_the_data_may_not_change(self, split, small):
+        X, M, y, *_ = split
+        clf = CMMDClassifier(**small).partial_fit(X, y, X_missing=M, classes=[0, 1, 2])
+        with pytest.raises(ValueError, match="first fitted with X_missing, and cannot go on with"):
+            clf.partial_fit(X, y)
+        with pytest.raises(ValueError, match="X has 5 features, but CMMDClassifier is expecting"):
+            clf.partial_fit(X[:, :5], y, X_missing=M)
+        with pytest.raises(ValueError, match="X_missing has 2 features, but it had 6 in fit"):
+            clf.partial_fit(X, y, X_missing=M[:, :2])
+        with pytest.raises(ValueError, match="y changed between classes and a multilabel"):
+            clf.partial_fit(X, np.eye(3, dtype=int)[y], X_missing=M)
+
+
+class TestWarmStart:
+    def test_goes_on(self, split, small):
+        X, M, y, *_ = split
+        clf = CMMDClassifier(**small | {"warm_start": True, "max_epochs": 20})
+        clf.fit(X, y, X_missing=M)
+        module, loss = clf.module_, clf.history_["train_loss"]
+        clf.set_params(learning_rate=1e-3).fit(X, y, X_missing=M)
+        assert clf.module_ is module
+        assert clf.n_iter_ == 40
+        assert clf.history_["train_loss"][20] < loss[0]
+        assert clf._optimizer_state["param_groups"][0]["lr"] == 1e-3
+
+    def test_without_it_fit_begins_anew(self, split, small):
+        X, M, y, *_ = split
+        clf = CMMDClassifier(**small)
+        first = clf.fit(X, y, X_missing=M).predict_proba(X)
+        assert np.array_equal(clf.fit(X, y, X_missing=M).predict_proba(X), first)
+        assert clf.n_iter_ == small["max_epochs"]
+
+    def test_classes_must_be_the_same(self, split, small):
+        X, M, y, *_ = split
+        clf = CMMDClassifier(**small | {"warm_start": True, "max_epochs": 1})
+        clf.fit(X, y, X_missing=M)
+        with pytest.raises(ValueError, match="warm_start can only be used where `y` has the same"):
+            clf.fit(X, y % 2, X_missing=M)
+
+    def test_another_fit_without_it_may_have_other_data(self, split, small):
+        X, M, y, *_ = split
+        clf = CMMDClassifier(**small | {"max_epochs": 1}).fit(pd.DataFrame(X), y, X_missing=M)
+        clf.fit(X[:, :5], y % 2)
+        assert clf.n_features_in_ == 5
+        assert clf.classes_.tolist() == [0, 1]
+        assert not any(name.endswith("reconstruction") for name in clf.history_)
+
+
+def test_budget_makes_up_for_small_data(split):
+    X, M, y, *_ = split
+    for n_rows, epochs in ((10, 2000), (160, 1000), (1000, 223)):
+        settings = CMMDClassifier()._settings(n_rows, incremental=False)
+        assert settings.max_epochs == epochs  # ⌈2000 / number of batches⌉
+    assert CMMDClassifier()._settings(10, incremental=True).max_epochs == 1
+
+
+def test_early_stopping_comes_by_itself_with_enough_rows(small):
+    rng = np.random.RandomState(0)
+    for n_rows, stops in ((499, False), (500, True)):
+        X = rng.normal(size=(n_rows, 2))
+        clf = CMMDClassifier(**small | {"max_epochs": 1}).fit(X, X[:, 0] > 0)
+        assert ("valid_loss" in clf.history_) == stops
+
+
+def test_rare_classes_do_not_hinder_early_stopping(small):
+    X = np.random.RandomState(0).normal(size=(40, 2))
+    y = np.r_[np.zeros(39, int), 1]
+    clf = CMMDClassifier(**small | {"early_stopping": True}).fit(X, y)
+    assert clf.predict_proba(X).shape == (40, 2)
+
+
+def test_no_warnings(split, small):
+    X, M, y, *_ = split
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clf = CMMDClassifier(**small | {"max_epochs": 2}).fit(X, y, X_missing=M)
+        clf.predict(X)
+        clf.generate_missing(X, n_samples=2)
