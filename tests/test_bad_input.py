@@ -357,7 +357,7 @@ class TestPredict:
             call({"sound": X})
         with pytest.raises(ValueError, match=r"X\['text'\] has 4 features, but it had 3"):
             call({"sound": X, "text": X})
-        with pytest.raises(ValueError, match="was a mapping of the modalities .* but is an array"):
+        with pytest.raises(ValueError, match=r"was a mapping of the modalities .* but is an array"):
             call(np.hstack([X, M]))
         with pytest.raises(ValueError, match=r"X\['sound'\] must have the columns of the fit"):
             call({"sound": views["sound"][list("bacd")], "text": M})
@@ -376,7 +376,7 @@ def test_bad_number_of_draws(fitted, n_samples):
 def test_nothing_to_generate(small):
     clf = CMMDClassifier(**small | {"max_epochs": 1}).fit(X, Y)
     with pytest.raises(
-        ValueError, match="CMMDClassifier was fitted without X_missing.*Fit it with"
+        ValueError, match=r"CMMDClassifier was fitted without X_missing.*Fit it with"
     ):
         clf.generate_missing(X)
 

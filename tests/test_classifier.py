@@ -51,7 +51,7 @@ def test_the_missing_view_matters_only_if_it_belongs_to_the_row(split, small):
 
 def test_linear_model_without_latent_noise_is_logistic_regression(split):
     """With linear networks and the classification loss alone, only a linear softmax is left."""
-    X, _, y, X_test, _, y_test = split
+    X, _, y, X_test, _, _y_test = split
     linear = dict.fromkeys(("prior_hidden", "encoder_hidden", "classifier_hidden"), ())
     clf = CMMDClassifier(
         **linear,
@@ -190,7 +190,7 @@ def test_memmap(split, small, tmp_path, monkeypatch):
 
 
 def test_frames_come_back_as_frames(split, small):
-    X, M, y, X_test, M_test, _ = split
+    X, M, y, X_test, _M_test, _ = split
     columns = ["area", "perimeter", 3, ("a", "b"), "e", "f"]
     M = pd.DataFrame(M, columns=pd.Index(columns, dtype=object))
     X_test = pd.DataFrame(X_test, index=np.arange(80) + 1000)
@@ -224,7 +224,7 @@ def test_order_of_a_mapping_does_not_matter(split, small):
 
 
 def test_several_modalities_as_columns(split, small):
-    X, M, y, X_test, M_test, y_test = split
+    X, M, y, X_test, _M_test, y_test = split
     binary = (M[:, :2] > np.median(M[:, :2], axis=0)).astype(float)
     missing = np.hstack([M[:, 2:], binary])
     clf = CMMDClassifier(
@@ -432,7 +432,7 @@ class TestPartialFit:
         clf = CMMDClassifier(**small).partial_fit(X, y, X_missing=M, classes=[0, 1, 2])
         with pytest.raises(ValueError, match="is not the same as on last call to partial_fit"):
             clf.partial_fit(X, y, X_missing=M, classes=[0, 1])
-        with pytest.raises(ValueError, match="`y` has classes not in `self.classes_`"):
+        with pytest.raises(ValueError, match=r"`y` has classes not in `self.classes_`"):
             clf.partial_fit(X, y + 1, X_missing=M)
 
     def test_early_stopping_is_refused(self, split, small):
@@ -490,7 +490,7 @@ class TestWarmStart:
 
 
 def test_budget_makes_up_for_small_data(split):
-    X, M, y, *_ = split
+    _X, _M, _y, *_ = split
     for n_rows, epochs in ((10, 2000), (160, 1000), (1000, 223)):
         settings = CMMDClassifier()._settings(n_rows, incremental=False)
         assert settings.max_epochs == epochs  # ⌈2000 / number of batches⌉

@@ -1,0 +1,90 @@
+"""Copies of a fitted estimator, in this process and in others."""
+
+import copy
+import pickle
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from sklearn_cmmd import CMMDClassifier, Modality
+
+
+@pytest.fixture
+def fitted(digits, small):
+    X, M, y = digits
+    observed = [Modality("low", slice(0, 9)), Modality("high", slice(9, None), network="mlp")]
+    return CMMDClassifier(observed=observed, **small).fit(X, y, X_missing=M)
+
+
+def by_joblib(estimator, path):
+    joblib.dump(estimator, path / "model.joblib")
+    return joblib.load(path / "model.joblib")
+
+
+COPIES = {
+    "pickle": lambda estimator, path: pickle.loads(pickle.dumps(estimator)),
+    "deepcopy": lambda estimator, path: copy.deepcopy(estimator),
+    "joblib": by_joblib,
+}
+
+
+@pytest.mark.parametrize("method", COPIES)
+def test_copies_are_equal_and_independent(fitted, digits, tmp_path, method):
+    X, M, y = digits
+    twin = COPIES[method](fitted, tmp_path)
+    assert np.array_equal(twin.predict_proba(X), fitted.predict_proba(X))
+    assert np.array_equal(twin.generate_missing(X), fitted.generate_missing(X))
+    before = fitted.predict_proba(X)
+    # Both go on in the same way: the optimizer and the random streams were copied too.
+    twin.partial_fit(X, y, X_missing=M)
+    assert np.array_equal(fitted.predict_proba(X), before)
+    fitted.partial_fit(X, y, X_missing=M)
+    assert np.array_equal(twin.predict_proba(X), fitted.predict_proba(X))
+
+
+def test_clone_is_unfitted_with_equal_parameters(fitted, digits):
+    X, M, y = digits
+    twin = clone(fitted)
+    with pytest.raises(NotFittedError):
+        twin.predict(X)
+    assert np.array_equal(twin.fit(X, y, X_missing=M).predict_proba(X), fitted.predict_proba(X))
+
+
+def test_pickle_in_a_new_process(fitted, digits, tmp_path):
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(fitted))
+    np.save(tmp_path / "X.npy", digits[0])
+    code = (
+        "import pickle, numpy as np, torch\n"
+        "torch.set_num_threads(1)\n"
+        "model = pickle.load(open('model.pkl', 'rb'))\n"
+        "X = np.load('X.npy')\n"
+        "np.save('proba.npy', model.predict_proba(X))\n"
+        "np.save('generated.npy', model.generate_missing(X))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    assert np.array_equal(np.load(tmp_path / "proba.npy"), fitted.predict_proba(digits[0]))
+    assert np.array_equal(np.load(tmp_path / "generated.npy"), fitted.generate_missing(digits[0]))
+
+
+def test_pickle_holds_no_data(digits, small):
+    X, M, y = (np.tile(array.T, 20).T for array in digits)
+    fitted = CMMDClassifier(**small | {"max_epochs": 1}).fit(X, y, X_missing=M)
+    n_weights = sum(parameter.numel() for parameter in fitted.module_.parameters())
+    # Weights and the two moments of Adam, in float32, and some names.
+    assert len(pickle.dumps(fitted)) < 3 * 4 * n_weights + 50_000
+    assert X.nbytes > 3 * 4 * n_weights + 50_000
+
+
+def test_absent_device_on_load_is_warned_of(fitted, digits):
+    fitted.set_params(device=f"cuda:{torch.cuda.device_count()}")
+    state = pickle.dumps(fitted)
+    with pytest.warns(UserWarning, match="torch finds . CUDA devices.*stays on the CPU"):
+        loaded = pickle.loads(state)
+    assert loaded.device_ == torch.device("cpu")
+    assert np.array_equal(loaded.predict_proba(digits[0]), fitted.predict_proba(digits[0]))
