@@ -153,19 +153,17 @@ class GaussianHead(nn.Module):
 
     def __init__(self, in_features: int, features: int, bound: float = 7.0) -> None:
         super().__init__()
-        self.loc = linear(in_features, features)
-        self.log_var = linear(in_features, features)
+        self.both = linear(in_features, 2 * features)
         self.bound = bound
 
     def init_weights(self, generator: torch.Generator) -> None:
         """Draw the weights anew."""
-        init_linear(self.loc, HEAD_GAIN, generator)
-        init_linear(self.log_var, HEAD_GAIN, generator)
+        init_linear(self.both, HEAD_GAIN, generator)
 
     def forward(self, features: Tensor) -> Gaussian:
         """Return the distribution of each row."""
-        raw = self.log_var(features)
-        return Gaussian(self.loc(features), self.bound * torch.tanh(raw / self.bound))
+        loc, raw = self.both(features).chunk(2, dim=-1)
+        return Gaussian(loc, self.bound * torch.tanh(raw / self.bound))
 
 
 class BernoulliHead(nn.Module):

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from sklearn_cmmd.networks.cmmd import CMMD
+from sklearn_cmmd.networks.conditional import Decoder
 from sklearn_cmmd.networks.likelihoods import Distribution, Gaussian, Joint
 from sklearn_cmmd.objective.divergences import gaussian_kl, mmd
 
@@ -116,16 +117,9 @@ class Objective:
         p = cast(Gaussian, module.prior(x, generator=generator))
         q = module.posterior(x, rows.missing, labels, generator)
 
-        def reconstruction(z: Tensor) -> Tensor:
-            assert module.decoder is not None
-            decoded: Joint = module.decoder(x, z, generator=generator)
-            return -decoded.log_prob(cast(Tensor, rows.missing))
-
         from_q = from_p = classification = predicted = None
         if module.decoder is not None:
-            from_q = reconstruction(q.rsample(noise))
-            if self.decode_prior > 0:
-                from_p = reconstruction(p.rsample(noise))
+            from_q, from_p = self._reconstruction(module.decoder, rows, q, p, noise, generator)
         if module.classifier is not None:
             z = p.loc if self.classifier_input == "mean" else p.rsample(noise)
             predicted = module.classifier(z, generator=generator)
@@ -133,6 +127,24 @@ class Objective:
         divergence = self._mmd(q, p, noise, rows.weight)
         terms = LossTerms(from_q, from_p, classification, gaussian_kl(q, p), divergence)
         return Evaluation(terms, predicted)
+
+    def _reconstruction(
+        self,
+        decoder: Decoder,
+        rows: Rows,
+        q: Gaussian,
+        p: Gaussian,
+        noise: Tensor,
+        generator: torch.Generator | None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Decode draws of q, and of the prior if asked for, in one pass."""
+        x, x_missing, z = rows.observed, cast(Tensor, rows.missing), q.rsample(noise)
+        if self.decode_prior == 0:
+            return -decoder(x, z, generator=generator).log_prob(x_missing), None
+        z = torch.cat([z, p.rsample(noise)])
+        decoded: Joint = decoder(x.repeat(2, 1), z, generator=generator)
+        from_q, from_p = -decoded.log_prob(x_missing.repeat(2, 1)).unflatten(0, (2, -1))
+        return from_q, from_p
 
     def _mmd(self, q: Gaussian, p: Gaussian, noise: Tensor, weight: Tensor | None) -> Tensor:
         return mmd(

@@ -93,7 +93,7 @@ def test_bernoulli_gradient_is_finite_at_the_edges(value):
 def test_variance_has_a_floor_and_a_ceiling():
     head = GaussianHead(1, 1, bound=7.0)
     head.init_weights(torch.Generator().manual_seed(0))
-    head.log_var.weight.data.fill_(1e6)
+    head.both.weight.data.fill_(1e6)
     log_var = head(torch.tensor([[-1.0], [1.0]])).log_var
     assert log_var.flatten().tolist() == [-7.0, 7.0]
 
