@@ -19,6 +19,8 @@ exclude_patterns = ["_build", "auto_examples/*.ipynb"]
 html_theme = "pydata_sphinx_theme"
 autosummary_generate = True
 default_role = "code"
+# Inherited docstrings refer to labels of scikit-learn's own documentation.
+suppress_warnings = ["ref.ref"]
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 

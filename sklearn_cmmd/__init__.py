@@ -1,5 +1,7 @@
 """Supervised multimodal learning with a conditional prior, for scikit-learn."""
 
+from importlib.metadata import version
+
 from sklearn_cmmd._classifier import CMMDClassifier
 from sklearn_cmmd._parameters import authors_preset
 from sklearn_cmmd._transformer import CMMDTransformer
@@ -7,4 +9,4 @@ from sklearn_cmmd.modalities import Modality
 
 __all__ = ["CMMDClassifier", "CMMDTransformer", "Modality", "__version__", "authors_preset"]
 
-__version__ = "0.1.0"
+__version__ = version("sklearn-cmmd")

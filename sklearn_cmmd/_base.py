@@ -153,7 +153,11 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             if not isinstance(n_samples, Integral) or n_samples < 1:
                 raise ValueError(f"n_samples must be a positive int. Got {n_samples!r} instead.")
             noise = generator(Streams.spawn(seed_sequence(random_state)).noise, self.device_)
-            values = self._predict(table, lambda x: self.module_.draw_missing(x, n_samples, noise))
+            values = self._predict(
+                table,
+                lambda x: self.module_.draw_missing(x, n_samples, noise),
+                max(1, PREDICTION_ROWS // n_samples),
+            )
         return self._layout.missing.restore(values, table.index)
 
     def _read(self, X) -> Table:
@@ -165,12 +169,15 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         self._layout.observed.check(table)
         return table
 
-    def _predict(self, table: Table, compute: Callable[[Tensor], Tensor]) -> np.ndarray:
+    def _predict(
+        self, table: Table, compute: Callable[[Tensor], Tensor], n_rows: int | None = None
+    ) -> np.ndarray:
         """Run standardised rows through the networks, so many at a time."""
+        n_rows = n_rows or PREDICTION_ROWS
         parts = []
         with torch.inference_mode():
-            for start in range(0, table.n_rows, PREDICTION_ROWS):
-                rows = slice(start, start + PREDICTION_ROWS)
+            for start in range(0, table.n_rows, n_rows):
+                rows = slice(start, start + n_rows)
                 x = self._layout.observed.standardised(table, rows, table.dtype)
                 parts.append(compute(torch.from_numpy(x).to(self.device_)).numpy(force=True))
         return np.concatenate(parts)
@@ -222,6 +229,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         self.n_iter_ = 0
         self.observed_ = list(layout.observed.modalities)
         self.missing_ = [] if layout.missing is None else list(layout.missing.modalities)
+        self.__dict__.pop("classes_", None)
         if layout.labels is not None:
             self.classes_ = layout.labels.classes
 
@@ -289,10 +297,15 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         if stops == "auto":
             stops = n_rows >= AUTO_STOPPING_ROWS
         fraction = self.validation_fraction if stops and not incremental else 0.0
+        n_training = n_rows - ceil(fraction * n_rows)
+        if n_training < 1:
+            raise ValueError(
+                f"validation_fraction={fraction} of {n_rows} rows leaves none to train on. "
+                "Lower it, or set early_stopping=False."
+            )
         max_epochs = self.max_epochs
         if max_epochs == "auto":
-            n_batches = ceil((1 - fraction) * n_rows / batch_size)
-            max_epochs = ceil(AUTO_UPDATES / n_batches)
+            max_epochs = ceil(AUTO_UPDATES / ceil(n_training / batch_size))
         return TrainingSettings(
             max_epochs=1 if incremental else max_epochs,
             batch_size=batch_size,

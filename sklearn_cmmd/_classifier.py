@@ -35,7 +35,7 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
         Class labels, or the numbers of the labels of multilabel data.
     n_features_in_ : int
         Number of features of `X`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if `X` was a DataFrame whose columns are all strings.
     observed_, missing_ : list of Modality
         The modalities with their columns, and the likelihoods of the missing ones, resolved.
@@ -96,7 +96,7 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
         X_missing : as `X`, of shape (n, n_missing), default=None
             The modalities that are missing later. None stands for a model without a decoder.
         sample_weight : array-like of shape (n,), default=None
-            Weights of the rows; a weight of two counts a row twice.
+            Weights of the rows, of which the ratios matter: two counts a row twice beside one.
 
         Returns
         -------

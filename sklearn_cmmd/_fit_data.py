@@ -57,7 +57,7 @@ class FitData:
         n_rows = self.x.n_rows
 
         def matrix(modalities: ModalitySet, table: Table) -> Any:
-            def read(rows: np.ndarray) -> np.ndarray:
+            def read(rows: np.ndarray | slice) -> np.ndarray:
                 return modalities.standardised(table, rows, np.float32)
 
             return load(read, n_rows, table.n_columns, device)

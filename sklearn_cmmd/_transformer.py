@@ -24,7 +24,7 @@ class CMMDTransformer(BaseCMMD):
     ----------
     n_features_in_ : int
         Number of features of `X`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if `X` was a DataFrame whose columns are all strings.
     classes_ : ndarray of shape (n_classes,)
         Class labels, if there were any.
@@ -73,7 +73,7 @@ class CMMDTransformer(BaseCMMD):
         X_missing : as `X`, of shape (n, n_missing), default=None
             The modalities that are missing later. It can be left out if there are labels.
         sample_weight : array-like of shape (n,), default=None
-            Weights of the rows; a weight of two counts a row twice.
+            Weights of the rows, of which the ratios matter: two counts a row twice beside one.
 
         Returns
         -------

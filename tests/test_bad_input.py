@@ -182,6 +182,12 @@ CASES = {
         ValueError,
         "batch_size=31 is larger than the data, which have 30 rows. Set batch_size='auto'",
     ),
+    "nothing left to train on": (
+        {"early_stopping": True, "validation_fraction": 0.99},
+        {},
+        ValueError,
+        r"validation_fraction=0\.99 of 30 rows leaves none to train on",
+    ),
     "absent device": (
         {"device": f"cuda:{torch.cuda.device_count()}"},
         {},

@@ -26,7 +26,7 @@ class StreamedMatrix:
     Parameters
     ----------
     read : callable
-        Takes an array of row numbers and returns a float32 array of those rows.
+        Takes an array or a slice of row numbers and returns a float32 array of those rows.
     n_rows : int
         Number of rows.
     device : torch.device
@@ -34,7 +34,7 @@ class StreamedMatrix:
     """
 
     def __init__(
-        self, read: Callable[[np.ndarray], np.ndarray], n_rows: int, device: torch.device
+        self, read: Callable[[Any], np.ndarray], n_rows: int, device: torch.device
     ) -> None:
         self.read = read
         self.n_rows = n_rows
@@ -54,7 +54,7 @@ Matrix = Tensor | StreamedMatrix
 
 
 def load(
-    read: Callable[[np.ndarray], np.ndarray], n_rows: int, n_columns: int, device: torch.device
+    read: Callable[[Any], np.ndarray], n_rows: int, n_columns: int, device: torch.device
 ) -> Matrix:
     """Return a float32 matrix as a tensor on the device, or streamed if it is too large."""
     if 4 * n_rows * n_columns > RESIDENT_BYTES:
@@ -62,7 +62,7 @@ def load(
     matrix = np.empty((n_rows, n_columns), np.float32)
     step = max(1, 2**22 // max(n_columns, 1))
     for start in range(0, n_rows, step):
-        rows = np.arange(start, min(start + step, n_rows))
+        rows = slice(start, start + step)
         matrix[rows] = read(rows)
     return torch.from_numpy(matrix).to(device)
 
