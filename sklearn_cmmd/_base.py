@@ -3,6 +3,7 @@
 import copy
 import warnings
 from collections.abc import Callable
+from dataclasses import fields
 from math import ceil
 from numbers import Integral, Real
 from typing import Any
@@ -21,7 +22,7 @@ from sklearn_cmmd._random import Streams, generator, seed_sequence
 from sklearn_cmmd._validation import Table, is_mapping, read_table
 from sklearn_cmmd.networks.cmmd import CMMD, Architecture
 from sklearn_cmmd.objective.loss import Objective
-from sklearn_cmmd.training.engine import TrainingSettings, train
+from sklearn_cmmd.training.engine import TrainingSettings, train, unfitted
 
 __all__ = ["BaseCMMD"]
 
@@ -50,15 +51,15 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         encoder_hidden=(128, 128),
         decoder_hidden=(128, 128),
         classifier_hidden=(50,),
-        activation="relu",
+        activation="silu",
         dropout=0.2,
         kernel="gaussian",
         bandwidth="dimension",
         mmd_estimator="u",
         classifier_input="mean",
         decode_prior=0.5,
-        learning_rate=1e-3,
-        weight_decay=1e-4,
+        learning_rate=2e-3,
+        weight_decay=0.01,
         batch_size="auto",
         max_epochs="auto",
         early_stopping="auto",
@@ -115,7 +116,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         ndarray of shape (n, latent_dim)
             float32 if `X` is float32, else float64. `set_output` changes the container.
         """
-        return self._predict(self._read(X), lambda x: self.module_.embed(x).mean)
+        return self._predict(self._read(X), lambda module, x: module.embed(x).mean)
 
     def generate_missing(self, X, n_samples=None, random_state=None):
         """Generate the missing modalities from the observed ones.
@@ -148,14 +149,14 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
                 "to generate. Fit it with X_missing=..., the modalities to generate later."
             )
         if n_samples is None:
-            values = self._predict(table, lambda x: self.module_.reconstruct(x).mean)
+            values = self._predict(table, lambda module, x: module.reconstruct(x).mean)
         else:
             if not isinstance(n_samples, Integral) or n_samples < 1:
                 raise ValueError(f"n_samples must be a positive int. Got {n_samples!r} instead.")
             noise = generator(Streams.spawn(seed_sequence(random_state)).noise, self.device_)
             values = self._predict(
                 table,
-                lambda x: self.module_.draw_missing(x, n_samples, noise),
+                lambda module, x: module.draw_missing(x, n_samples, noise),
                 max(1, PREDICTION_ROWS // n_samples),
             )
         return self._layout.missing.restore(values, table.index)
@@ -170,16 +171,19 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         return table
 
     def _predict(
-        self, table: Table, compute: Callable[[Tensor], Tensor], n_rows: int | None = None
+        self, table: Table, compute: Callable[[CMMD, Tensor], Tensor], n_rows: int | None = None
     ) -> np.ndarray:
         """Run standardised rows through the networks, so many at a time."""
         n_rows = n_rows or PREDICTION_ROWS
+        double = table.dtype == np.float64
+        module = self.module_.in_precision(torch.float64 if double else torch.float32)
         parts = []
         with torch.inference_mode():
             for start in range(0, table.n_rows, n_rows):
                 rows = slice(start, start + n_rows)
                 x = self._layout.observed.standardised(table, rows, table.dtype)
-                parts.append(compute(torch.from_numpy(x).to(self.device_)).numpy(force=True))
+                output = compute(module, torch.from_numpy(x).to(self.device_))
+                parts.append(output.numpy(force=True))
         return np.concatenate(parts)
 
     def _fit(self, X, y, X_missing, sample_weight, incremental=False, classes=None):
@@ -190,10 +194,11 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         if going_on:
             self._check_feature_names(X)
         data = read_fit_data(self, X, y, X_missing, sample_weight, 1 if going_on else 2)
-        settings = self._settings(data.x.n_rows, incremental)
+        settings = self._settings(data.n_rows, incremental)
         if going_on:
             self._check_n_features(data.x)
             self._layout.check_same(data, "partial_fit" if incremental else "warm_start")
+            self._check_same_networks()
         else:
             layout = learn_layout(data, self.observed, self.missing, classes, incremental)
             architecture = self._architecture(layout)
@@ -218,13 +223,26 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             )
         return self._fit(X, y, X_missing, sample_weight, incremental=True, classes=classes)
 
+    def _check_same_networks(self) -> None:
+        """Raise a ValueError if a parameter asks for other networks than those at hand."""
+        before, now = self.module_.architecture, self._architecture(self._layout)
+        changed = [f.name for f in fields(now) if getattr(now, f.name) != getattr(before, f.name)]
+        if changed:
+            raise ValueError(
+                "warm_start and partial_fit go on with the networks of the first fit, but "
+                f"{changed} changed. Set warm_start=False and call fit to begin anew."
+            )
+
     def _begin(self, layout: Layout, architecture: Architecture) -> None:
         """Replace what an earlier fit left behind."""
         self._layout = layout
         self._seeds = seed_sequence(self.random_state)
+        first = Streams.spawn(self._seeds)
+        # Rows once held out stay held out when a warm start goes on.
+        self._split_seed = first.split
         self._optimizer_state: dict[str, Any] | None = None
         self.module_ = CMMD(architecture)
-        self.module_.init_weights(generator(Streams.spawn(self._seeds).init))
+        self.module_.init_weights(generator(first.init))
         self.history_: dict[str, list[float]] = {}
         self.n_iter_ = 0
         self.observed_ = list(layout.observed.modalities)
@@ -237,7 +255,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         streams = Streams.spawn(self._seeds)
         rows, held_out = data.rows(self._layout, self.device_), None
         if settings.validation_fraction:
-            rows, held_out = split_rows(rows, data.y, settings.validation_fraction, streams.split)
+            rows, held_out = split_rows(rows, settings.validation_fraction, self._split_seed)
         trained = train(
             self.module_.to(self.device_),
             objective,
@@ -337,6 +355,8 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
 
     def __getstate__(self):
         state = super().__getstate__().copy()
+        if state["callbacks"]:
+            state["callbacks"] = [unfitted(callback) for callback in state["callbacks"]]
         if "module_" in state and state["device_"].type != "cpu":
             state["module_"] = copy.deepcopy(state["module_"]).cpu()
             state["_optimizer_state"] = to_cpu(state["_optimizer_state"])

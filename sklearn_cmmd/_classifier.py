@@ -169,7 +169,7 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
             In the order of `classes_`. Rows add up to one, but for multilabel data. float32 if
             `X` is float32, else float64.
         """
-        return self._predict(self._read(X), lambda x: self.module_.predict(x).mean)
+        return self._predict(self._read(X), lambda module, x: module.predict(x).mean)
 
     def predict_log_proba(self, X):
         """Predict the logarithms of `predict_proba`, finite where the probability underflows.
@@ -184,7 +184,7 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
         ndarray of shape (n, n_classes)
             In the order of `classes_`.
         """
-        return self._predict(self._read(X), lambda x: self.module_.predict(x).log_mean())
+        return self._predict(self._read(X), lambda module, x: module.predict(x).log_mean())
 
     def _required(self, y):
         if y is None:

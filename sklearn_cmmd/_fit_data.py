@@ -13,7 +13,7 @@ from sklearn_cmmd.modalities import ModalitySet
 from sklearn_cmmd.networks.cmmd import Block
 from sklearn_cmmd.training.batches import PairedRows, load
 
-__all__ = ["FitData", "Layout", "read_fit_data", "split_rows"]
+__all__ = ["FitData", "Layout", "blocks", "learn_layout", "read_fit_data", "split_rows"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Layout:
                 )
         if self.missing is not None and data.x_missing is not None:
             self.missing.check(data.x_missing)
+            self.missing.check_likelihoods(data.x_missing)
         if self.labels is not None:
             self.labels.check_known(data.y, caller)
 
@@ -52,15 +53,19 @@ class FitData:
     y: Any
     weight: np.ndarray | None
 
+    @property
+    def n_rows(self) -> int:
+        """Number of rows of positive weight."""
+        return self.x.n_rows if self.weight is None else int(np.count_nonzero(self.weight))
+
     def rows(self, layout: Layout, device: torch.device) -> PairedRows:
-        """Return the rows standardised and on the device, or streamed where they are too large."""
-        n_rows = self.x.n_rows
+        """Return the rows of positive weight, on the device or streamed if they are too large."""
 
         def matrix(modalities: ModalitySet, table: Table) -> Any:
             def read(rows: np.ndarray | slice) -> np.ndarray:
                 return modalities.standardised(table, rows, np.float32)
 
-            return load(read, n_rows, table.n_columns, device)
+            return load(read, table.n_rows, table.n_columns, device)
 
         missing = y = weight = None
         if layout.missing is not None and self.x_missing is not None:
@@ -69,7 +74,8 @@ class FitData:
             y = torch.from_numpy(layout.labels.encode(self.y)).to(device)
         if self.weight is not None:
             weight = torch.from_numpy(self.weight.astype(np.float32)).to(device)
-        return PairedRows(matrix(layout.observed, self.x), missing, y, weight)
+        rows = PairedRows(matrix(layout.observed, self.x), missing, y, weight)
+        return rows if self.weight is None else rows.subset(np.flatnonzero(self.weight))
 
 
 def read_fit_data(
@@ -110,6 +116,8 @@ def learn_layout(
                 "X_missing if they are at hand at test time, and out of X if they are not."
             )
     labels = None if data.y is None else Labels(data.y, classes)
+    if labels is not None and classes is not None:
+        labels.check_known(data.y, "partial_fit")
     if labels is not None and not incremental:
         check_two_classes(data.y, data.weight, labels)
     return Layout(observed_set, missing_set, labels)
@@ -123,19 +131,16 @@ def blocks(modalities: ModalitySet | None) -> tuple[Block, ...]:
     )
 
 
-def split_rows(
-    rows: PairedRows, y: np.ndarray | None, fraction: float, seed: int
-) -> tuple[PairedRows, PairedRows]:
+def split_rows(rows: PairedRows, fraction: float, seed: int) -> tuple[PairedRows, PairedRows]:
     """Hold out a fraction of the rows, with every class in proportion where that is possible."""
-    n_rows = len(rows)
+    n_rows, codes = len(rows), rows.codes()
     n_held_out = int(np.ceil(fraction * n_rows))
     stratify = None
-    if y is not None and y.ndim == 1:
-        counts = np.unique(y, return_counts=True)[1]
+    if codes is not None:
+        counts = np.unique(codes, return_counts=True)[1]
         if counts.min() >= 2 and min(n_held_out, n_rows - n_held_out) >= len(counts):
-            stratify = y
-    index = np.arange(n_rows)
+            stratify = codes
     kept, held_out = train_test_split(
-        index, test_size=fraction, random_state=seed, stratify=stratify
+        np.arange(n_rows), test_size=fraction, random_state=seed, stratify=stratify
     )
     return rows.subset(np.sort(kept)), rows.subset(np.sort(held_out))

@@ -60,6 +60,11 @@ class Labels:
         """
         if type_of_target(y).startswith("multilabel") != self.multilabel:
             raise ValueError("y changed between classes and a multilabel indicator.")
+        if self.multilabel and y.shape[1] != len(self.classes):
+            raise ValueError(
+                f"y has {y.shape[1]} columns, but there are {len(self.classes)} classes: "
+                f"{self.classes}. An indicator has a column for each."
+            )
         found = unique_labels(y)
         if caller == "warm_start" and not np.array_equal(found, self.classes):
             raise ValueError(

@@ -72,7 +72,7 @@ decoder_hidden : tuple of int, default=(128, 128)
     Widths of the hidden layers of the decoder p(x_M|x_O, z).
 classifier_hidden : tuple of int, default=(50,)
     Widths of the hidden layers of the classifier p(y|z).
-activation : {"relu", "softplus", "tanh", "silu", "gelu"}, default="relu"
+activation : {"relu", "softplus", "tanh", "silu", "gelu"}, default="silu"
     Activation of the hidden layers.
 dropout : float, default=0.2
     Probability with which a hidden unit is silenced in training, in [0, 1).
@@ -93,10 +93,11 @@ decode_prior : float, default=0.5
     Share, in [0, 1], of the reconstruction loss that is computed with z drawn from the prior
     instead of the encoder. 0 is the objective of [1]_; more improves what `generate_missing`
     returns.
-learning_rate : float, default=0.001
+learning_rate : float, default=0.002
     Step size of Adam.
-weight_decay : float, default=0.0001
-    Decoupled weight decay of Adam (AdamW), as a rate per update in units of the step size.
+weight_decay : float, default=0.01
+    Decoupled weight decay of Adam (AdamW): each update shrinks the weights by the factor
+    1 − learning_rate · weight_decay.
 batch_size : int or "auto", default="auto"
     Largest number of rows of a minibatch. "auto" is the smaller of 100 and the number of rows.
 max_epochs : int or "auto", default="auto"
@@ -197,12 +198,19 @@ def hidden_widths(estimator: Any, name: str) -> tuple[int, ...]:
 
 
 def check_consistent(estimator: Any) -> None:
-    """Raise a ValueError if two parameters do not go together."""
+    """Raise a ValueError or TypeError for what `CONSTRAINTS` cannot say."""
     if estimator.mmd_estimator == "closed" and estimator.kernel != "gaussian":
         raise ValueError(
             "mmd_estimator='closed' is known for kernel='gaussian' only. "
             f"Got kernel={estimator.kernel!r}; take mmd_estimator='u' with it."
         )
+    for callback in estimator.callbacks or ():
+        instance = callback[1] if isinstance(callback, tuple) and len(callback) == 2 else callback
+        if not hasattr(instance, "on_epoch_end"):
+            raise TypeError(
+                "callbacks must hold skorch callbacks, or pairs of a name and one. "
+                f"Got {callback!r} instead."
+            )
     bandwidth = estimator.bandwidth
     if not isinstance(bandwidth, (str, Real)) and (
         len(bandwidth) == 0 or any(not width > 0 for width in bandwidth)

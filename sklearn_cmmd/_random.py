@@ -1,11 +1,12 @@
 """One random_state to the independent streams of a fit; no global generator is touched."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import torch
 
-__all__ = ["Streams", "seed_sequence"]
+__all__ = ["Streams", "generator", "seed_sequence"]
 
 
 def seed_sequence(random_state: int | np.random.RandomState | None) -> np.random.SeedSequence:
@@ -16,11 +17,21 @@ def seed_sequence(random_state: int | np.random.RandomState | None) -> np.random
     random_state : int, RandomState instance or None
         An int gives the same sequence every time, a RandomState is advanced, and None takes
         entropy from the operating system, so that NumPy's global stream stays as it is.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
     """
     if random_state is None:
         return np.random.SeedSequence()
     if isinstance(random_state, np.random.RandomState):
         return np.random.SeedSequence(random_state.randint(2**31, size=4).tolist())
+    if not isinstance(random_state, Integral) or random_state < 0:
+        raise ValueError(
+            "random_state must be a non-negative int, a numpy.random.RandomState or None. "
+            f"Got {random_state!r} instead."
+        )
     return np.random.SeedSequence(random_state)
 
 

@@ -10,7 +10,10 @@ import scipy.sparse as sp
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, _num_samples
 
-__all__ = ["Table", "check_row_counts", "check_weight", "is_mapping", "read_table"]
+__all__ = ["Table", "check_row_counts", "check_weight", "is_mapping", "read_table", "row_chunks"]
+
+# Rows that are read or standardised at a time hold about this many numbers (32 MiB).
+CHUNK_NUMBERS = 2**22
 
 SLICE_DICT_HINT = (
     "Inside cross-validation, wrap a dict of modalities as "
@@ -69,6 +72,12 @@ class Table:
         return np.ascontiguousarray(joined, dtype=np.float64)
 
 
+def row_chunks(n_rows: int, n_columns: int) -> list[slice]:
+    """Cut the rows of a matrix into parts of about `CHUNK_NUMBERS` numbers."""
+    step = max(1, CHUNK_NUMBERS // max(n_columns, 1))
+    return [slice(start, start + step) for start in range(0, n_rows, step)]
+
+
 def is_mapping(data: Any) -> bool:
     """Whether the data are a mapping of modalities; some sparse matrices are dicts too."""
     return isinstance(data, Mapping) and not sp.issparse(data)
@@ -115,14 +124,22 @@ def read_table(data: Any, name: str, estimator: Any, min_rows: int = 1) -> Table
 
 
 def _check_block(data: Any, name: str, estimator: Any, min_rows: int) -> Any:
-    return check_array(
-        data,
-        accept_sparse="csr",
-        dtype="numeric",
-        ensure_min_samples=min_rows,
-        estimator=estimator,
-        input_name=name,
-    )
+    try:
+        return check_array(
+            data,
+            accept_sparse="csr",
+            dtype="numeric",
+            ensure_min_samples=min_rows,
+            estimator=estimator,
+            input_name=name,
+        )
+    except (TypeError, ValueError) as error:
+        if name == "X" or name in str(error):
+            raise
+        hint = ""
+        if name == "X_missing" and np.ndim(data) == 1:
+            hint = " Weights are passed as sample_weight=..., labels as the second argument."
+        raise type(error)(f"{name}: {error}{hint}") from error
 
 
 def _column_names(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,9 +160,22 @@ def check_row_counts(n_rows: int, others: dict[str, Any]) -> None:
 
 
 def check_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
-    """Return weights of mean one, or None if all are equal."""
-    if sample_weight is None or isinstance(sample_weight, Real):
+    """Return weights whose positive ones have a mean of one, or None if all are equal.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If they are not numbers, not finite, negative, or all zero.
+    """
+    if sample_weight is None:
         return None
+    if isinstance(sample_weight, str):
+        raise TypeError(
+            f"sample_weight must be numbers, one for each row. Got {sample_weight!r} instead; see "
+            "sklearn.utils.class_weight.compute_sample_weight."
+        )
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(n_rows, sample_weight)
     check_row_counts(n_rows, {"sample_weight": sample_weight})
     reference = np.empty((n_rows, 1))
     weight = _check_sample_weight(sample_weight, reference, dtype=np.float64)
@@ -156,7 +186,7 @@ def check_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
         )
     if (weight == weight[0]).all():
         return None
-    return weight / weight.mean()
+    return weight / weight[weight > 0].mean()
 
 
 def check_same_modalities(table: Table, widths: dict[str, int], name: str) -> None:

@@ -14,6 +14,7 @@ SMALL = {
     "decoder_hidden": (32,),
     "classifier_hidden": (16,),
     "latent_dim": 8,
+    "activation": "relu",
     "learning_rate": 5e-3,
     "max_epochs": 15,
     "random_state": 0,

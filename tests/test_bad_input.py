@@ -79,6 +79,31 @@ CASES = {
         ValueError,
         r"must not be negative.*Got a least weight of -1\.0",
     ),
+    "scalar weight of nan": (
+        {},
+        {"sample_weight": np.nan},
+        ValueError,
+        "sample_weight contains NaN",
+    ),
+    "scalar negative weight": ({}, {"sample_weight": -1}, ValueError, "must not be negative"),
+    "name as weights": (
+        {},
+        {"sample_weight": "balanced"},
+        TypeError,
+        "must be numbers, one for each row. Got 'balanced'",
+    ),
+    "weights in the place of X_missing": (
+        {},
+        {"X_missing": np.ones(30)},
+        ValueError,
+        "X_missing: Expected 2D array, got 1D array.*sample_weight=",
+    ),
+    "callbacks that are none": (
+        {"callbacks": ["early"]},
+        {},
+        TypeError,
+        "callbacks must hold skorch callbacks.*Got 'early'",
+    ),
     "weights of zero": (
         {},
         {"sample_weight": np.zeros(30)},
@@ -227,6 +252,15 @@ CASES = {
         ValueError,
         "names its columns, but X is not a DataFrame",
     ),
+    "columns as one name": (
+        {"missing": names("a")},
+        {"X_missing": pd.DataFrame(M, columns=list("abc"))},
+        TypeError,
+        "must be a slice of positions, or a sequence .* Got 'a'",
+    ),
+    "columns as one position": ({"observed": names(3)}, {}, TypeError, "Got 3 instead"),
+    "columns as a set": ({"observed": names({0, 1})}, {}, TypeError, "must be a slice of"),
+    "slice of names": ({"observed": names(slice("a", "c"))}, {}, TypeError, "must be a slice of"),
     "unknown column names": (
         {"missing": names(["a", "z"])},
         {"X_missing": pd.DataFrame(M, columns=list("abc"))},
@@ -237,7 +271,7 @@ CASES = {
         {"observed": names([0.5, 1.5])},
         {},
         TypeError,
-        "must be a slice, positions or column names",
+        "must be a slice of positions, or a sequence",
     ),
     "no columns": ({"observed": names([], slice(0, 4))}, {}, ValueError, "'part0' has no columns"),
     "columns left over": (
@@ -315,7 +349,9 @@ def test_a_failed_fit_leaves_the_fitted_estimator_alone(small):
         ({"name": ""}, TypeError, "must be a string. Got ''"),
         ({"name": "a", "likelihood": "normal"}, ValueError, "'a' must be one of .*Got 'normal'"),
         ({"name": "a", "network": "transformer"}, ValueError, "network of modality 'a'"),
-        ({"name": "a", "weight": 0}, ValueError, "weight of modality 'a' must be positive"),
+        ({"name": "a", "weight": 0}, ValueError, "weight of modality 'a' must be a positive"),
+        ({"name": "a", "weight": "2"}, ValueError, "must be a positive number. Got '2'"),
+        ({"name": "a", "weight": np.inf}, ValueError, "must be a positive number. Got inf"),
     ],
 )
 def test_bad_modality(params, error, message):
@@ -371,6 +407,44 @@ class TestPredict:
     def test_mapping_after_an_array(self, method, fitted):
         with pytest.raises(ValueError, match="X was an array in fit, but is a mapping now"):
             getattr(fitted, method)({"a": X})
+
+
+@pytest.mark.parametrize("random_state", [-1, "a", np.random.default_rng(0)])
+def test_bad_seed_of_draws(fitted, random_state):
+    with pytest.raises(ValueError, match="random_state must be a non-negative int"):
+        fitted.generate_missing(X, n_samples=1, random_state=random_state)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "message"),
+    [
+        ({"y": Y, "classes": [1, 2]}, None, "`y` has classes not in `self.classes_`"),
+        (
+            {"y": np.eye(2, dtype=int)[Y], "classes": [0, 1, 2]},
+            None,
+            "y has 2 columns, but there are 3 classes",
+        ),
+        (
+            {"y": np.eye(3, dtype=int)[Y], "classes": [0, 1, 2]},
+            {"y": np.eye(2, dtype=int)[Y]},
+            "y has 2 columns, but there are 3 classes",
+        ),
+        (
+            {"y": Y, "classes": [0, 1], "X_missing": (M > 0).astype(float)},
+            {"y": Y, "X_missing": 50 * M},
+            "has values in .0, 1., but 'X_missing' .*first fit on, where 'auto' chose Bernoulli",
+        ),
+    ],
+    ids=["classes", "columns of y", "fewer columns of y", "Bernoulli"],
+)
+def test_bad_chunk_for_partial_fit(small, first, then, message):
+    clf = CMMDClassifier(**small)
+    if then is not None:
+        clf.partial_fit(X, **{"X_missing": M} | first)
+    epochs = getattr(clf, "n_iter_", None)
+    with pytest.raises(ValueError, match=message):
+        clf.partial_fit(X, **{"X_missing": M} | (then or first))
+    assert getattr(clf, "n_iter_", None) == epochs
 
 
 @pytest.mark.parametrize("n_samples", [0, -1, 1.5, "all"])

@@ -11,6 +11,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from skorch.callbacks import GradientNormClipping, LRScheduler
 
 from sklearn_cmmd import CMMDClassifier, Modality
 
@@ -79,6 +80,18 @@ def test_pickle_holds_no_data(digits, small):
     # Weights and the two moments of Adam, in float32, and some names.
     assert len(pickle.dumps(fitted)) < 3 * 4 * n_weights + 50_000
     assert X.nbytes > 3 * 4 * n_weights + 50_000
+
+
+def test_callbacks_are_pickled_without_what_they_learned(digits, small):
+    X, M, y = digits
+    callbacks = [LRScheduler("StepLR", step_size=2), ("clip", GradientNormClipping(1.0))]
+    fitted = CMMDClassifier(**small | {"callbacks": callbacks}).fit(X, y, X_missing=M)
+    assert hasattr(callbacks[0], "lr_scheduler_")
+    loaded = pickle.loads(pickle.dumps(fitted))
+    assert not any(name.endswith("_") for name in vars(loaded.callbacks[0]))
+    assert hasattr(callbacks[0], "lr_scheduler_")
+    loaded.fit(X, y, X_missing=M)
+    assert np.array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
 
 
 def test_absent_device_on_load_is_warned_of(fitted, digits):

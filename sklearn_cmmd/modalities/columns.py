@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -56,48 +57,63 @@ def _check_names(modalities: Sequence[Modality], table: Table, name: str) -> Non
 
 
 def _positions(modality: Modality, n_columns: int, labels: Any, name: str) -> np.ndarray:
+    """Return the positions of a modality's columns in ascending order."""
     columns = modality.columns
     if columns is None:
         return np.arange(n_columns)
     if isinstance(columns, slice):
-        if (columns.stop or 0) > n_columns or (columns.start or 0) > n_columns:
-            raise ValueError(
-                f"Modality {modality.name!r} spans columns {columns.start}:{columns.stop}, but "
-                f"{name} has {n_columns}."
-            )
-        return np.arange(n_columns)[columns]
-    columns = np.asarray(columns if len(columns) else np.empty(0, int))
-    if columns.dtype.kind in "OU":
-        return _positions_of_names(modality, columns, labels, name)
-    if columns.dtype.kind == "b" and columns.shape == (n_columns,):
-        return np.flatnonzero(columns)
-    if columns.dtype.kind not in "iu" or columns.ndim != 1:
-        raise TypeError(
-            f"columns of modality {modality.name!r} must be a slice, positions or column names. "
-            f"Got {modality.columns!r} instead."
-        )
-    outside = columns[(columns < 0) | (columns >= n_columns)]
+        return _positions_of_slice(modality, n_columns, name)
+    if not isinstance(columns, (Sequence, np.ndarray)) or isinstance(columns, str):
+        raise TypeError(_wrong_columns(modality))
+    array = np.asarray(columns) if all(np.isscalar(column) for column in columns) else None
+    if array is not None and array.dtype.kind == "b" and array.shape == (n_columns,):
+        return np.flatnonzero(array)
+    if len(columns) == 0:
+        return np.empty(0, int)
+    if array is None or array.dtype.kind not in "iu":
+        return _positions_of_names(modality, labels, name)
+    outside = array[(array < 0) | (array >= n_columns)]
     if len(outside):
         raise ValueError(
             f"Modality {modality.name!r} names columns {outside.tolist()}, but {name} has columns "
             f"0 to {n_columns - 1}."
         )
-    return columns
+    return np.sort(array)
 
 
-def _positions_of_names(
-    modality: Modality, columns: np.ndarray, labels: Any, name: str
-) -> np.ndarray:
+def _wrong_columns(modality: Modality) -> str:
+    return (
+        f"columns of modality {modality.name!r} must be a slice of positions, or a sequence of "
+        f"positions or of column names. Got {modality.columns!r} instead."
+    )
+
+
+def _positions_of_slice(modality: Modality, n_columns: int, name: str) -> np.ndarray:
+    columns = modality.columns
+    bounds = [bound for bound in (columns.start, columns.stop) if bound is not None]
+    if not all(isinstance(bound, Integral) for bound in bounds):
+        raise TypeError(_wrong_columns(modality))
+    if any(bound > n_columns for bound in bounds):
+        raise ValueError(
+            f"Modality {modality.name!r} spans columns {columns.start}:{columns.stop}, but "
+            f"{name} has {n_columns}."
+        )
+    return np.sort(np.arange(n_columns)[columns])
+
+
+def _positions_of_names(modality: Modality, labels: Any, name: str) -> np.ndarray:
+    if any(isinstance(column, Real) for column in modality.columns) and labels is None:
+        raise TypeError(_wrong_columns(modality))
     if labels is None:
         raise ValueError(
             f"Modality {modality.name!r} names its columns, but {name} is not a DataFrame. "
             "Give positions instead."
         )
     position = {label: i for i, label in enumerate(labels)}
-    unknown = [str(column) for column in columns if column not in position]
+    unknown = [column for column in modality.columns if column not in position]
     if unknown:
         raise ValueError(f"Modality {modality.name!r} names columns that {name} lacks: {unknown}.")
-    return np.array([position[column] for column in columns])
+    return np.sort([position[column] for column in modality.columns])
 
 
 def _check_partition(modalities: list[Modality], n_columns: int, name: str) -> None:

@@ -1,6 +1,8 @@
 """Modality: how a user describes some columns that were measured together."""
 
 from dataclasses import dataclass
+from math import inf
+from numbers import Real
 from typing import Any
 
 __all__ = ["Modality"]
@@ -9,7 +11,8 @@ LIKELIHOODS = ("auto", "gaussian", "bernoulli")
 NETWORKS = ("auto", "mlp")
 
 
-@dataclass(frozen=True)
+# Columns may be an array, of which equality is no single answer.
+@dataclass(frozen=True, eq=False)
 class Modality:
     """Some columns of X or X_missing that were measured together.
 
@@ -55,7 +58,8 @@ class Modality:
                     f"{parameter} of modality {self.name!r} must be one of {list(allowed)}. "
                     f"Got {value!r} instead."
                 )
-        if not self.weight > 0:
+        if not isinstance(self.weight, Real) or not 0 < self.weight < inf:
             raise ValueError(
-                f"weight of modality {self.name!r} must be positive. Got {self.weight!r} instead."
+                f"weight of modality {self.name!r} must be a positive number. "
+                f"Got {self.weight!r} instead."
             )

@@ -7,14 +7,11 @@ from typing import Any
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_cmmd._validation import Table, check_same_modalities
+from sklearn_cmmd._validation import Table, check_same_modalities, row_chunks
 from sklearn_cmmd.modalities.columns import resolve_columns
 from sklearn_cmmd.modalities.modality import Modality
 
 __all__ = ["ColumnStatistics", "ModalitySet"]
-
-# Rows that are standardised at a time hold about this many numbers (32 MiB).
-CHUNK_NUMBERS = 2**22
 
 
 @dataclass(frozen=True)
@@ -34,9 +31,11 @@ class ColumnStatistics:
         scaler = StandardScaler()
         binary = np.ones(table.n_columns, bool)
         least, greatest = np.full(table.n_columns, np.inf), np.full(table.n_columns, -np.inf)
-        for chunk in _chunks(table):
+        for chunk in row_chunks(table.n_rows, table.n_columns):
             values = table.rows(chunk)
-            scaler.partial_fit(values, sample_weight=None if weight is None else weight[chunk])
+            part = None if weight is None else weight[chunk]
+            if part is None or part.any():
+                scaler.partial_fit(values, sample_weight=part)
             binary &= np.isin(values, (0, 1)).all(axis=0)
             least = np.minimum(least, values.min(axis=0))
             greatest = np.maximum(greatest, values.max(axis=0))
@@ -92,6 +91,14 @@ class ModalitySet:
                     f"Got {list(table.names[key])} instead."
                 )
 
+    def check_likelihoods(self, table: Table) -> None:
+        """Raise a ValueError if further data have values that a Bernoulli modality cannot have."""
+        bernoulli = [m for m in self.modalities if m.likelihood == "bernoulli"]
+        if bernoulli:
+            statistics = ColumnStatistics.of(table, None)
+            for modality in bernoulli:
+                _with_likelihood(modality, statistics)
+
     def standardised(self, table: Table, rows: np.ndarray | slice, dtype: Any) -> np.ndarray:
         """Return some rows, the blocks in the order of the fit, standardised."""
         ordered = replace(table, blocks={key: table.blocks[key] for key in self.widths})
@@ -108,7 +115,10 @@ class ModalitySet:
         index : Index, optional
             Row index of DataFrames.
         """
-        values = values * self.scale.astype(values.dtype) + self.loc.astype(values.dtype)
+        # Values of float32 data may be beyond float32 in the units of the missing modality.
+        greatest = np.abs(self.loc).max() + 10 * self.scale.max()
+        dtype = np.result_type(values.dtype, np.min_scalar_type(greatest))
+        values = (values * self.scale + self.loc).astype(dtype)
         ends = np.cumsum(list(self.widths.values()))[:-1]
         blocks = {
             key: self._container(key, block, index)
@@ -124,11 +134,6 @@ class ModalitySet:
         return pd.DataFrame(values, index=index, columns=self.column_names[key])
 
 
-def _chunks(table: Table) -> list[slice]:
-    step = max(1, CHUNK_NUMBERS // max(table.n_columns, 1))
-    return [slice(i, min(i + step, table.n_rows)) for i in range(0, table.n_rows, step)]
-
-
 def _with_likelihood(modality: Modality, statistics: ColumnStatistics) -> Modality:
     """Resolve "auto", and check that the values are ones that the likelihood can have."""
     columns = modality.columns
@@ -139,7 +144,8 @@ def _with_likelihood(modality: Modality, statistics: ColumnStatistics) -> Modali
     if modality.likelihood == "bernoulli" and (low < 0 or high > 1):
         raise ValueError(
             f"A Bernoulli modality has values in [0, 1], but {modality.name!r} of X_missing "
-            f"ranges from {low:g} to {high:g}. Rescale it, or use likelihood='gaussian'."
+            f"ranges from {low:g} to {high:g}. Rescale it, or use likelihood='gaussian' (from the "
+            "first fit on, where 'auto' chose Bernoulli by its values)."
         )
     return modality
 

@@ -1,5 +1,6 @@
 """The four networks of CMMD together; what they are trained for is not known here."""
 
+import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -8,13 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from sklearn_cmmd.networks.conditional import (
-    Conditional,
-    Decoder,
-    JointFeatures,
-    in_dtype_of,
-    make_head,
-)
+from sklearn_cmmd.networks.conditional import Conditional, Decoder, JointFeatures, make_head
 from sklearn_cmmd.networks.likelihoods import Bernoulli, Categorical, Gaussian, GaussianHead, Joint
 from sklearn_cmmd.networks.mlp import MLP
 
@@ -112,21 +107,31 @@ class CMMD(nn.Module):
         context = [x for x in (x_observed, x_missing, labels) if x is not None]
         return cast(Gaussian, self.encoder(*context, generator=generator))
 
+    def in_precision(self, dtype: torch.dtype) -> "CMMD":
+        """Return these networks if they have this precision, else a copy that has.
+
+        In float64 each row's result is independent of the rows beside it to 1e-15, which products
+        in float32, whose order of summation changes with the batch, are not.
+        """
+        if next(self.parameters()).dtype == dtype:
+            return self
+        return copy.deepcopy(self).to(dtype)
+
     def embed(self, x_observed: Tensor) -> Gaussian:
-        """p(z | x_O), in the precision of x_O, as all of the following."""
-        return cast(Gaussian, in_dtype_of(self.prior, x_observed))
+        """p(z | x_O)."""
+        return cast(Gaussian, self.prior(x_observed))
 
     def predict(self, x_observed: Tensor) -> Bernoulli | Categorical:
         """p(y | z) at the mean of p(z | x_O)."""
         assert self.classifier is not None
         z = self.embed(x_observed).mean
-        return cast(Bernoulli | Categorical, in_dtype_of(self.classifier, z))
+        return cast(Bernoulli | Categorical, self.classifier(z))
 
     def reconstruct(self, x_observed: Tensor) -> Joint:
         """p(x_M | x_O, z) at the mean of p(z | x_O)."""
         assert self.decoder is not None
         z = self.embed(x_observed).mean
-        return cast(Joint, in_dtype_of(self.decoder, x_observed, z))
+        return cast(Joint, self.decoder(x_observed, z))
 
     def draw_missing(
         self, x_observed: Tensor, n_samples: int, generator: torch.Generator
@@ -135,7 +140,7 @@ class CMMD(nn.Module):
         assert self.decoder is not None
         x = x_observed.repeat_interleave(n_samples, dim=0)
         z = self.embed(x).sample(generator)
-        draws = in_dtype_of(self.decoder, x, z).sample(generator)
+        draws: Tensor = self.decoder(x, z).sample(generator)
         return draws.reshape(len(x_observed), n_samples, -1)
 
 

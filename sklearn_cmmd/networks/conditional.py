@@ -1,16 +1,14 @@
 """Networks that take a context and return a distribution: prior, encoder, classifier, decoder."""
 
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from sklearn_cmmd.networks.likelihoods import HEADS, Distribution, Joint
 from sklearn_cmmd.networks.mlp import MLP
 
-__all__ = ["Conditional", "Decoder", "JointFeatures", "in_dtype_of"]
+__all__ = ["Conditional", "Decoder", "JointFeatures", "make_head"]
 
 
 class JointFeatures(nn.Module):
@@ -115,16 +113,3 @@ class Decoder(nn.Module):
 def make_head(likelihood: str, in_features: int, features: int) -> nn.Module:
     """Return the head of the likelihood with this name."""
     return HEADS[likelihood](in_features, features)
-
-
-def in_dtype_of(network: nn.Module, *context: Tensor) -> Distribution:
-    """Call a network in the precision of its context, whatever that of its weights.
-
-    A float64 context makes each row's result independent of the rows beside it to 1e-15, which
-    float32 products, whose order of summation changes with the batch, are not.
-    """
-    dtype = context[0].dtype
-    if next(network.parameters()).dtype == dtype:
-        return cast(Distribution, network(*context))
-    state = {name: value.to(dtype) for name, value in network.named_parameters()}
-    return cast(Distribution, functional_call(network, state, context))

@@ -10,6 +10,9 @@ the V-statistic averages it over all i and j, the U-statistic over i ≠ j. Leav
 cross terms too makes the latter unbiased although the two draws of a row may share their noise.
 """
 
+from numbers import Real
+from typing import cast
+
 import torch
 from torch import Tensor
 
@@ -54,9 +57,9 @@ def bandwidths(bandwidth: float | str | tuple[float, ...], dim: int) -> tuple[fl
         return (dim**0.5,)
     if bandwidth == "authors":
         return (dim / 2**0.5,)
-    if isinstance(bandwidth, (int, float)):
+    if isinstance(bandwidth, Real):
         return (float(bandwidth),)
-    return tuple(float(width) for width in bandwidth)
+    return tuple(float(width) for width in cast(tuple[float, ...], bandwidth))
 
 
 def kernel(squared: Tensor, name: str, widths: tuple[float, ...]) -> Tensor:

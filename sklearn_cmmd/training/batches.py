@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sklearn_cmmd._validation import row_chunks
 from sklearn_cmmd.objective.loss import Rows
 
 __all__ = ["RESIDENT_BYTES", "Batches", "PairedRows", "StreamedMatrix", "load"]
@@ -60,9 +61,7 @@ def load(
     if 4 * n_rows * n_columns > RESIDENT_BYTES:
         return StreamedMatrix(read, n_rows, device)
     matrix = np.empty((n_rows, n_columns), np.float32)
-    step = max(1, 2**22 // max(n_columns, 1))
-    for start in range(0, n_rows, step):
-        rows = slice(start, start + step)
+    for rows in row_chunks(n_rows, n_columns):
         matrix[rows] = read(rows)
     return torch.from_numpy(matrix).to(device)
 
@@ -90,14 +89,24 @@ class PairedRows(torch.utils.data.Dataset[Any]):
         weight: Tensor | None = None,
         index: Tensor | None = None,
     ) -> None:
-        self.columns = (observed, missing, weight, y)
+        self.observed = observed
+        self.missing = missing
+        self.y = y
+        self.weight = weight
         self.index = torch.arange(len(observed)) if index is None else index
         self.device = observed.device
 
-    def subset(self, index: np.ndarray) -> "PairedRows":
-        """Return a set of some of the rows, which shares their storage."""
-        observed, missing, weight, y = self.columns
-        return PairedRows(observed, missing, y, weight, torch.from_numpy(index))
+    def subset(self, positions: np.ndarray) -> "PairedRows":
+        """Return the set of the rows at these positions, which shares their storage."""
+        index = self.index[torch.from_numpy(positions)]
+        return PairedRows(self.observed, self.missing, self.y, self.weight, index)
+
+    def codes(self) -> np.ndarray | None:
+        """Return the codes of the classes, or None if there are none or several a row."""
+        if self.y is None or self.y.dim() > 1:
+            return None
+        codes: np.ndarray = self.y.numpy(force=True)[self.index]
+        return codes
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -105,11 +114,11 @@ class PairedRows(torch.utils.data.Dataset[Any]):
 
     def gather(self, rows: Tensor) -> tuple[Rows, Tensor | None]:
         """Return the minibatch of the rows with these numbers, and its labels."""
-        observed, missing, weight, y = (
-            None if column is None else column.index_select(0, rows) for column in self.columns
+        missing, y, weight = (
+            None if column is None else column.index_select(0, rows)
+            for column in (self.missing, self.y, self.weight)
         )
-        assert observed is not None
-        return Rows(observed, missing, weight), y
+        return Rows(self.observed.index_select(0, rows), missing, weight), y
 
 
 class Batches:

@@ -1,6 +1,8 @@
 """One model in training: a private skorch net around the four networks and their objective."""
 
+import copy
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +21,7 @@ from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.objective.loss import Objective, Rows
 from sklearn_cmmd.training.batches import Batches, PairedRows
 
-__all__ = ["TrainingSettings", "train"]
+__all__ = ["Trained", "TrainingSettings", "train", "unfitted"]
 
 
 @dataclass(frozen=True)
@@ -93,16 +95,23 @@ def train(
     net.initialize()
     if optimizer_state is not None:
         net.optimizer_.load_state_dict(optimizer_state)
-        net.set_params(optimizer__lr=settings.learning_rate)
-    last_good = dict(net.callbacks_)["last_good"]
+        net.set_params(
+            optimizer__lr=settings.learning_rate, optimizer__weight_decay=settings.weight_decay
+        )
+    state: dict[str, Any] | None
     diverged = None
     try:
         net.partial_fit(rows)
+        state = net.optimizer_.state_dict()
     except FloatingPointError as error:
         diverged = str(error)
-        module.load_state_dict(last_good.state_)
+        # The moments have met what made the loss diverge, so that they are not kept.
+        state = None
+        module.load_state_dict(dict(net.callbacks_)["last_good"].state_)
     module.eval()
-    return Trained(net.epoch_terms_, net.optimizer_.state_dict(), len(net.history), diverged)
+    if net.interrupted_:
+        warnings.warn("Training interrupted by user.", stacklevel=2)
+    return Trained(net.complete_history(), state, net.n_complete_, diverged)
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,7 @@ class Trained:
     """What a training run leaves behind, besides the weights."""
 
     history: dict[str, list[float]]
-    optimizer_state: dict[str, Any]
+    optimizer_state: dict[str, Any] | None
     n_epochs: int
     diverged: str | None
 
@@ -149,6 +158,17 @@ def _callbacks(
 
 def _silent(*args: Any, **kwargs: Any) -> None:
     """Take no notice."""
+
+
+def unfitted(callback: Any) -> Any:
+    """Return a callback without what it learned in training, such as tensors on a device."""
+    if isinstance(callback, tuple):
+        return tuple(unfitted(part) for part in callback)
+    if not isinstance(callback, Callback):
+        return callback
+    bare = copy.copy(callback)
+    bare.__dict__ = {k: v for k, v in vars(callback).items() if not k.endswith("_")}
+    return bare
 
 
 class LastGoodState(Callback):
@@ -215,6 +235,16 @@ class CMMDNet(ClassifierMixin, NeuralNet):
         self.training_noise_ = generator(self.streams.noise, self.device)
         self.noise_ = self.training_noise_
         self.epoch_terms_: dict[str, list[float]] = {}
+        self.n_complete_ = 0
+        self.interrupted_ = False
+
+    def on_epoch_end(self, net: "CMMDNet", *args: Any, **kwargs: Any) -> None:
+        """Count the epochs that came to their end."""
+        self.n_complete_ += 1
+
+    def complete_history(self) -> dict[str, list[float]]:
+        """Return the mean of every term, for each epoch that came to its end."""
+        return {name: values[: self.n_complete_] for name, values in self.epoch_terms_.items()}
 
     def get_iterator(self, dataset: PairedRows, training: bool = False) -> Batches:
         """Return minibatches, in a new order at each epoch of training."""
@@ -236,12 +266,16 @@ class CMMDNet(ClassifierMixin, NeuralNet):
         validation_noise = generator(self.streams.validation, self.device)
         self.noise_ = self.training_noise_ if training else validation_noise
         total = torch.zeros((), device=self.device)
-        for batch in iterator:
-            self.notify("on_batch_begin", batch=batch, training=training)
-            step = step_fn(batch, **fit_params)
-            means = torch.stack(list(step["terms"].values()))
-            total = total + means * len(batch[0].observed)
-            self.notify("on_batch_end", batch=batch, training=training, **step)
+        try:
+            for batch in iterator:
+                self.notify("on_batch_begin", batch=batch, training=training)
+                step = step_fn(batch, **fit_params)
+                means = torch.stack(list(step["terms"].values()))
+                total = total + means * len(batch[0].observed)
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+        except KeyboardInterrupt:
+            self.interrupted_ = True
+            raise
         values = (total / len(iterator.rows)).tolist()
         self._record(prefix, dict(zip(step["terms"], values, strict=True)))
 

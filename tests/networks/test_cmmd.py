@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from sklearn_cmmd.networks.cmmd import CMMD, Architecture, Block
-from sklearn_cmmd.networks.conditional import in_dtype_of
 from sklearn_cmmd.networks.mlp import ACTIVATIONS, MLP, dropout
 
 ARCHITECTURE = Architecture(
@@ -118,12 +117,13 @@ def test_initial_distributions_are_near_standard_normal(module, rows):
         assert distribution.log_var.abs().max() < 1.5
 
 
-def test_precision_follows_the_context(module, rows):
+def test_copy_in_double_precision(module, rows):
     x = rows[0]
-    double = in_dtype_of(module.prior, x.double()).loc
-    assert double.dtype == torch.float64
-    torch.testing.assert_close(double.float(), module.prior(x).loc)
-    one_by_one = torch.cat([in_dtype_of(module.prior, row.double()[None]).loc for row in x])
+    assert module.in_precision(torch.float32) is module
+    exact = module.in_precision(torch.float64)
+    double = exact.embed(x.double()).loc
+    torch.testing.assert_close(double.float(), module.embed(x).loc)
+    one_by_one = torch.cat([exact.embed(row.double()[None]).loc for row in x])
     torch.testing.assert_close(one_by_one, double, rtol=1e-13, atol=1e-14)
     assert next(module.parameters()).dtype == torch.float32
 

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -77,6 +78,7 @@ def test_mmd_against_a_double_loop(name, estimator, bandwidth):
 
 def test_named_bandwidths():
     assert bandwidths("dimension", 16) == (4.0,)
+    assert bandwidths(np.int64(2), 16) == bandwidths(np.float32(2), 16) == (2.0,)
     # exp(−‖z − z'‖² / d²) of the released code, written as exp(−‖z − z'‖² / 2h²).
     (width,) = bandwidths("authors", 20)
     assert 2 * width**2 == pytest.approx(20**2)

@@ -171,7 +171,8 @@ def test_divergence_keeps_the_last_good_state(digits, small, early_stopping):
         FloatingPointError, match=r"epoch 5: the \w+ over the training rows .* learning_rate"
     ):
         clf.fit(X, y, X_missing=M)
-    assert clf.n_iter_ == 5
+    assert clf.n_iter_ == 4
+    assert {len(values) for values in clf.history_.values()} == {4}
     assert np.isfinite(clf.predict_proba(X)).all()
     for name, value in clf.module_.state_dict().items():
         assert torch.equal(value, poison.before_[name])
@@ -184,12 +185,13 @@ def test_a_learning_rate_that_diverges_by_itself(digits, small):
 
 def test_interrupt_keeps_what_was_learned(digits, small):
     class Interrupt(Callback):
-        def on_epoch_begin(self, net, **kwargs):
+        def on_batch_begin(self, net, training, **kwargs):
             if len(net.history) == 4:
                 raise KeyboardInterrupt
 
-    clf = fit(digits, **small | {"callbacks": [Interrupt()]})
-    assert len(clf.history_["train_loss"]) == 3
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        clf = fit(digits, **small | {"callbacks": [Interrupt()]})
+    assert clf.n_iter_ == len(clf.history_["train_loss"]) == 3
     assert clf.score(digits[0], digits[2]) > 0.5
 
 
