@@ -4,8 +4,7 @@ import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import fields
-from math import ceil
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,13 @@ from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from torch import Tensor
 
 from sklearn_cmmd._device import resolve_device, to_cpu
-from sklearn_cmmd._fit_data import FitData, Layout, blocks, learn_layout, read_fit_data, split_rows
-from sklearn_cmmd._parameters import CONSTRAINTS, check_consistent, hidden_widths
+from sklearn_cmmd._fit_data import FitData, Layout, learn_layout, read_fit_data, split_rows
+from sklearn_cmmd._parameters import (
+    CONSTRAINTS,
+    architecture_of,
+    objective_of,
+    training_settings,
+)
 from sklearn_cmmd._random import Streams, generator, seed_sequence
 from sklearn_cmmd._validation import Table, is_mapping, read_table
 from sklearn_cmmd.networks.cmmd import CMMD, Architecture
@@ -28,9 +32,6 @@ __all__ = ["BaseCMMD"]
 
 # Rows that go through the networks at a time in prediction.
 PREDICTION_ROWS = 4096
-AUTO_BATCH_SIZE = 100
-AUTO_UPDATES = 2000
-AUTO_STOPPING_ROWS = 500
 
 
 class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -189,19 +190,19 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     def _fit(self, X, y, X_missing, sample_weight, incremental=False, classes=None):
         """Check everything, then build the networks or take them over, then train them."""
         going_on = hasattr(self, "module_") and (incremental or self.warm_start)
-        objective = self._objective()
+        objective = objective_of(self)
         device = resolve_device(self.device)
         if going_on:
             self._check_feature_names(X)
         data = read_fit_data(self, X, y, X_missing, sample_weight, 1 if going_on else 2)
-        settings = self._settings(data.n_rows, incremental)
+        settings = training_settings(self, data.n_rows, incremental)
         if going_on:
             self._check_n_features(data.x)
             self._layout.check_same(data, "partial_fit" if incremental else "warm_start")
             self._check_same_networks()
         else:
             layout = learn_layout(data, self.observed, self.missing, classes, incremental)
-            architecture = self._architecture(layout)
+            architecture = architecture_of(self, layout)
             self._check_feature_names(X, reset=True)
             self._check_n_features(data.x, reset=True)
             self._begin(layout, architecture)
@@ -225,7 +226,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
 
     def _check_same_networks(self) -> None:
         """Raise a ValueError if a parameter asks for other networks than those at hand."""
-        before, now = self.module_.architecture, self._architecture(self._layout)
+        before, now = self.module_.architecture, architecture_of(self, self._layout)
         changed = [f.name for f in fields(now) if getattr(now, f.name) != getattr(before, f.name)]
         if changed:
             raise ValueError(
@@ -272,68 +273,6 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             self.history_[name] = self.history_.get(name, []) + values
         if trained.diverged is not None:
             raise FloatingPointError(trained.diverged)
-
-    def _objective(self) -> Objective:
-        check_consistent(self)
-        is_plain = isinstance(self.bandwidth, (str, Real))
-        return Objective(
-            omega=self.omega,
-            lam=self.lam,
-            alpha=self.alpha,
-            kernel=self.kernel,
-            bandwidth=self.bandwidth if is_plain else tuple(self.bandwidth),
-            estimator=self.mmd_estimator,
-            classifier_input=self.classifier_input,
-            decode_prior=self.decode_prior,
-        )
-
-    def _architecture(self, layout: Layout) -> Architecture:
-        labels = layout.labels
-        return Architecture(
-            observed=blocks(layout.observed),
-            missing=blocks(layout.missing),
-            n_labels=0 if labels is None else len(labels.classes),
-            label_likelihood="categorical" if labels is None else labels.likelihood,
-            latent_dim=self.latent_dim,
-            prior_hidden=hidden_widths(self, "prior_hidden"),
-            encoder_hidden=hidden_widths(self, "encoder_hidden"),
-            decoder_hidden=hidden_widths(self, "decoder_hidden"),
-            classifier_hidden=hidden_widths(self, "classifier_hidden"),
-            activation=self.activation,
-            dropout=self.dropout,
-        )
-
-    def _settings(self, n_rows: int, incremental: bool) -> TrainingSettings:
-        """Resolve everything that depends on the number of rows."""
-        batch_size = AUTO_BATCH_SIZE if self.batch_size == "auto" else self.batch_size
-        if self.batch_size != "auto" and not incremental and batch_size > n_rows:
-            raise ValueError(
-                f"batch_size={batch_size} is larger than the data, which have {n_rows} rows. "
-                "Set batch_size='auto' or a smaller number."
-            )
-        stops = self.early_stopping
-        if stops == "auto":
-            stops = n_rows >= AUTO_STOPPING_ROWS
-        fraction = self.validation_fraction if stops and not incremental else 0.0
-        n_training = n_rows - ceil(fraction * n_rows)
-        if n_training < 1:
-            raise ValueError(
-                f"validation_fraction={fraction} of {n_rows} rows leaves none to train on. "
-                "Lower it, or set early_stopping=False."
-            )
-        max_epochs = self.max_epochs
-        if max_epochs == "auto":
-            max_epochs = ceil(AUTO_UPDATES / ceil(n_training / batch_size))
-        return TrainingSettings(
-            max_epochs=1 if incremental else max_epochs,
-            batch_size=batch_size,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            validation_fraction=fraction,
-            patience=self.n_iter_no_change,
-            tol=self.tol,
-            verbose=int(self.verbose),
-        )
 
     def _check_feature_names(self, X, reset=False) -> None:
         """Set or check `feature_names_in_`; first of all, since it tells of a mix-up best."""

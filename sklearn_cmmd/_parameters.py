@@ -1,15 +1,31 @@
-"""The parameters that both estimators share: what each may be, and what it does."""
+"""The parameters that both estimators share: what each may be, does, and comes to in a fit."""
 
 from collections.abc import Sequence
+from math import ceil
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_cmmd._fit_data import Layout, blocks
+from sklearn_cmmd.networks.cmmd import Architecture
 from sklearn_cmmd.networks.mlp import ACTIVATIONS
 from sklearn_cmmd.objective.divergences import ESTIMATORS, KERNELS
+from sklearn_cmmd.objective.loss import Objective
+from sklearn_cmmd.training.engine import TrainingSettings
 
-__all__ = ["CONSTRAINTS", "authors_preset", "check_consistent", "documented", "hidden_widths"]
+__all__ = [
+    "CONSTRAINTS",
+    "architecture_of",
+    "authors_preset",
+    "documented",
+    "objective_of",
+    "training_settings",
+]
+
+AUTO_BATCH_SIZE = 100
+AUTO_UPDATES = 2000
+AUTO_STOPPING_ROWS = 500
 
 POSITIVE_INT = [Interval(Integral, 1, None, closed="left")]
 NON_NEGATIVE = [Interval(Real, 0, None, closed="left")]
@@ -216,3 +232,70 @@ def check_consistent(estimator: Any) -> None:
         len(bandwidth) == 0 or any(not width > 0 for width in bandwidth)
     ):
         raise ValueError(f"bandwidth must hold positive widths. Got {bandwidth!r} instead.")
+
+
+def objective_of(estimator: Any) -> Objective:
+    """Check the parameters of the objective, and put them together."""
+    check_consistent(estimator)
+    is_plain = isinstance(estimator.bandwidth, (str, Real))
+    return Objective(
+        omega=estimator.omega,
+        lam=estimator.lam,
+        alpha=estimator.alpha,
+        kernel=estimator.kernel,
+        bandwidth=estimator.bandwidth if is_plain else tuple(estimator.bandwidth),
+        estimator=estimator.mmd_estimator,
+        classifier_input=estimator.classifier_input,
+        decode_prior=estimator.decode_prior,
+    )
+
+
+def architecture_of(estimator: Any, layout: Layout) -> Architecture:
+    """Return the shapes of the networks for data of this form."""
+    labels = layout.labels
+    return Architecture(
+        observed=blocks(layout.observed),
+        missing=blocks(layout.missing),
+        n_labels=0 if labels is None else len(labels.classes),
+        label_likelihood="categorical" if labels is None else labels.likelihood,
+        latent_dim=estimator.latent_dim,
+        prior_hidden=hidden_widths(estimator, "prior_hidden"),
+        encoder_hidden=hidden_widths(estimator, "encoder_hidden"),
+        decoder_hidden=hidden_widths(estimator, "decoder_hidden"),
+        classifier_hidden=hidden_widths(estimator, "classifier_hidden"),
+        activation=estimator.activation,
+        dropout=estimator.dropout,
+    )
+
+
+def training_settings(estimator: Any, n_rows: int, incremental: bool) -> TrainingSettings:
+    """Resolve everything that depends on the number of rows."""
+    batch_size = AUTO_BATCH_SIZE if estimator.batch_size == "auto" else estimator.batch_size
+    if estimator.batch_size != "auto" and not incremental and batch_size > n_rows:
+        raise ValueError(
+            f"batch_size={batch_size} is larger than the data, which have {n_rows} rows. "
+            "Set batch_size='auto' or a smaller number."
+        )
+    stops = estimator.early_stopping
+    if stops == "auto":
+        stops = n_rows >= AUTO_STOPPING_ROWS
+    fraction = estimator.validation_fraction if stops and not incremental else 0.0
+    n_training = n_rows - ceil(fraction * n_rows)
+    if n_training < 1:
+        raise ValueError(
+            f"validation_fraction={fraction} of {n_rows} rows leaves none to train on. "
+            "Lower it, or set early_stopping=False."
+        )
+    max_epochs = estimator.max_epochs
+    if max_epochs == "auto":
+        max_epochs = ceil(AUTO_UPDATES / ceil(n_training / batch_size))
+    return TrainingSettings(
+        max_epochs=1 if incremental else max_epochs,
+        batch_size=batch_size,
+        learning_rate=estimator.learning_rate,
+        weight_decay=estimator.weight_decay,
+        validation_fraction=fraction,
+        patience=estimator.n_iter_no_change,
+        tol=estimator.tol,
+        verbose=int(estimator.verbose),
+    )

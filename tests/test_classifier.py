@@ -18,6 +18,7 @@ from skorch.helper import SliceDict
 
 from sklearn_cmmd import CMMDClassifier, Modality
 from sklearn_cmmd._fit_data import split_rows
+from sklearn_cmmd._parameters import training_settings
 from sklearn_cmmd.training import batches
 
 
@@ -572,9 +573,9 @@ class TestWarmStart:
 def test_budget_makes_up_for_small_data(split):
     _X, _M, _y, *_ = split
     for n_rows, epochs in ((10, 2000), (160, 1000), (1000, 223)):
-        settings = CMMDClassifier()._settings(n_rows, incremental=False)
+        settings = training_settings(CMMDClassifier(), n_rows, incremental=False)
         assert settings.max_epochs == epochs  # ⌈2000 / number of batches⌉
-    assert CMMDClassifier()._settings(10, incremental=True).max_epochs == 1
+    assert training_settings(CMMDClassifier(), 10, incremental=True).max_epochs == 1
 
 
 def test_early_stopping_comes_by_itself_with_enough_rows(small):
