@@ -8,7 +8,9 @@ accuracy in points, ratio of the rmse of the generated view, and ratio of second
 """
 
 import argparse
+import platform
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -124,30 +126,48 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("variant")
 
 
+def environment() -> str:
+    """Versions that the figures depend on."""
+    packages = ("torch", "scikit-learn", "skorch", "numpy")
+    return ", ".join(
+        [f"Python {platform.python_version()}", *(f"{p} {version(p)}" for p in packages)]
+    )
+
+
+def run(folder: Path | None, variants: list[str], n_splits: int, n_jobs: int) -> pd.DataFrame:
+    """Fit every variant on every split of every pair."""
+    jobs = [
+        delayed(score)(development_rows(pair), variant, i, n_splits)
+        for variant in variants
+        for pair in pairs(folder)
+        for i in range(n_splits)
+    ]
+    return pd.DataFrame(Parallel(n_jobs, verbose=1)(jobs))
+
+
 def main() -> None:
+    """Parse the command line, run, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder of .npz files")
     parser.add_argument("--out", type=Path, help="csv file for the single results")
-    parser.add_argument("--splits", type=int, default=3)
+    parser.add_argument("--read", type=Path, help="csv file of an earlier run, to print again")
+    parser.add_argument("--splits", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", nargs="*", help="variants to run besides the defaults")
     args = parser.parse_args()
-    variants = [*VARIANTS, TWIN, SIMPLE]
-    if args.only:
-        variants = ["defaults", *args.only]
-    jobs = [
-        delayed(score)(development_rows(pair), variant, i, args.splits)
-        for variant in variants
-        for pair in pairs(args.data)
-        for i in range(args.splits)
-    ]
-    results = pd.DataFrame(Parallel(args.jobs, verbose=1)(jobs))
+    variants = ["defaults", *args.only] if args.only else [*VARIANTS, TWIN, SIMPLE]
+    if args.read:
+        results = pd.read_csv(args.read)
+    else:
+        results = run(args.data, variants, args.splits, args.jobs)
+        print(environment())
     if args.out:
         results.to_csv(args.out, index=False, float_format="%.6g")
-    means = results.pivot_table(["accuracy", "rmse"], "pair", "variant", sort=False)
-    shown = [(m, v) for m in ("accuracy", "rmse") for v in ("defaults", TWIN, SIMPLE)]
-    print(means[[column for column in shown if column in means]].round(3).to_string())
-    print(summary(results).round(3).to_string())
+    for metric in ("accuracy", "rmse"):
+        means = results.pivot_table(metric, "pair", "variant", sort=False)
+        shown = [v for v in ("defaults", TWIN, SIMPLE) if v in means]
+        print(f"\n{metric}\n{means[shown].round(3).to_string()}")
+    print(f"\n{summary(results).round(3).to_string()}")
 
 
 if __name__ == "__main__":

@@ -44,9 +44,6 @@ search = GridSearchCV(
 search.fit(X_train, y_train, X_missing=M_train)
 cmmd = search.best_estimator_
 
-folds = pd.DataFrame(search.cv_results_)[["param_omega", "mean_test_score", "std_test_score"]]
-print(folds.round(3).to_string(index=False))
-
 # %%
 # Compare
 # -------
