@@ -2,10 +2,10 @@
 
 import copy
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from sklearn_cmmd._parameters import (
 )
 from sklearn_cmmd._random import Streams, generator, seed_sequence
 from sklearn_cmmd._validation import Table, is_mapping, read_table
+from sklearn_cmmd.modalities import Modality
 from sklearn_cmmd.networks.cmmd import CMMD, Architecture
 from sklearn_cmmd.objective.loss import Objective
 from sklearn_cmmd.training.engine import TrainingSettings, train, unfitted
@@ -42,37 +43,37 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     def __init__(
         self,
         *,
-        observed=None,
-        missing=None,
-        omega=0.5,
-        lam=100.0,
-        alpha=100.0,
-        latent_dim=20,
-        prior_hidden=(128, 128),
-        encoder_hidden=(128, 128),
-        decoder_hidden=(128, 128),
-        classifier_hidden=(50,),
-        activation="silu",
-        dropout=0.2,
-        kernel="gaussian",
-        bandwidth="dimension",
-        mmd_estimator="u",
-        classifier_input="mean",
-        decode_prior=0.5,
-        learning_rate=2e-3,
-        weight_decay=0.01,
-        batch_size="auto",
-        max_epochs="auto",
-        early_stopping="auto",
-        validation_fraction=0.1,
-        n_iter_no_change=20,
-        tol=1e-4,
-        callbacks=None,
-        device="auto",
-        random_state=None,
-        warm_start=False,
-        verbose=0,
-    ):
+        observed: Sequence[Modality] | None = None,
+        missing: Sequence[Modality] | None = None,
+        omega: float = 0.5,
+        lam: float = 100.0,
+        alpha: float = 100.0,
+        latent_dim: int = 20,
+        prior_hidden: Sequence[int] = (128, 128),
+        encoder_hidden: Sequence[int] = (128, 128),
+        decoder_hidden: Sequence[int] = (128, 128),
+        classifier_hidden: Sequence[int] = (50,),
+        activation: str = "silu",
+        dropout: float = 0.2,
+        kernel: str = "gaussian",
+        bandwidth: float | str | Sequence[float] = "dimension",
+        mmd_estimator: str = "u",
+        classifier_input: str = "mean",
+        decode_prior: float = 0.5,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 0.01,
+        batch_size: int | str = "auto",
+        max_epochs: int | str = "auto",
+        early_stopping: bool | str = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 20,
+        tol: float = 1e-4,
+        callbacks: Sequence[Any] | None = None,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+    ) -> None:
         self.observed = observed
         self.missing = missing
         self.omega = omega
@@ -104,7 +105,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         self.warm_start = warm_start
         self.verbose = verbose
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Embed rows: the mean of p(z|x_O).
 
         Parameters
@@ -119,7 +120,12 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         """
         return self._predict(self._read(X), lambda module, x: module.embed(x).mean)
 
-    def generate_missing(self, X, n_samples=None, random_state=None):
+    def generate_missing(
+        self,
+        X: Any,
+        n_samples: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> Any:
         """Generate the missing modalities from the observed ones.
 
         Parameters
@@ -162,7 +168,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             )
         return self._layout.missing.restore(values, table.index)
 
-    def _read(self, X) -> Table:
+    def _read(self, X: Any) -> Table:
         """Check new rows against those of the fit."""
         check_is_fitted(self)
         self._check_feature_names(X)
@@ -187,7 +193,15 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
                 parts.append(output.numpy(force=True))
         return np.concatenate(parts)
 
-    def _fit(self, X, y, X_missing, sample_weight, incremental=False, classes=None):
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        X_missing: Any,
+        sample_weight: Any,
+        incremental: bool = False,
+        classes: Any = None,
+    ) -> Self:
         """Check everything, then build the networks or take them over, then train them."""
         going_on = hasattr(self, "module_") and (incremental or self.warm_start)
         objective = objective_of(self)
@@ -210,14 +224,15 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         self._train(data, objective, settings)
         return self
 
-    def _partial_fit(self, X, y, X_missing, sample_weight, classes):
+    def _partial_fit(
+        self, X: Any, y: Any, X_missing: Any, sample_weight: Any, classes: Any
+    ) -> Self:
         if self.early_stopping is True:
             raise ValueError(
                 "partial_fit does not support early_stopping=True. Set it to 'auto' or False."
             )
         known = getattr(self, "classes_", None)
-        is_later = known is not None and classes is not None
-        if is_later and not np.array_equal(known, unique_labels(classes)):
+        if not (known is None or classes is None or np.array_equal(known, unique_labels(classes))):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, "
                 f"was: {known!r}"
@@ -274,11 +289,11 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         if trained.diverged is not None:
             raise FloatingPointError(trained.diverged)
 
-    def _check_feature_names(self, X, reset=False) -> None:
+    def _check_feature_names(self, X: Any, reset: bool = False) -> None:
         """Set or check `feature_names_in_`; first of all, since it tells of a mix-up best."""
         _check_feature_names(self, None if is_mapping(X) else X, reset=reset)
 
-    def _check_n_features(self, table: Table, reset=False) -> None:
+    def _check_n_features(self, table: Table, reset: bool = False) -> None:
         """Set or check `n_features_in_`."""
         if reset:
             self.n_features_in_ = table.n_columns
@@ -292,7 +307,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     def _n_features_out(self) -> int:
         return self.module_.architecture.latent_dim
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__().copy()
         if state["callbacks"]:
             state["callbacks"] = [unfitted(callback) for callback in state["callbacks"]]
@@ -301,7 +316,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             state["_optimizer_state"] = to_cpu(state["_optimizer_state"])
         return state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if not hasattr(self, "module_"):
             return
@@ -312,7 +327,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             self.device_ = torch.device("cpu")
         self.module_.to(self.device_)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]

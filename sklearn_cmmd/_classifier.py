@@ -1,5 +1,8 @@
 """CMMDClassifier."""
 
+from typing import Any, Self
+
+import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 
 from sklearn_cmmd._base import BaseCMMD
@@ -83,7 +86,7 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
     """
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, X_missing=None, sample_weight=None):
+    def fit(self, X: Any, y: Any, X_missing: Any = None, sample_weight: Any = None) -> Self:
         """Train the networks.
 
         Parameters
@@ -114,7 +117,14 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
         return self._fit(X, self._required(y), X_missing, sample_weight)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, X_missing=None, sample_weight=None, classes=None):
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        X_missing: Any = None,
+        sample_weight: Any = None,
+        classes: Any = None,
+    ) -> Self:
         """Train for one epoch on the given rows.
 
         Parameters
@@ -139,7 +149,7 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
             raise ValueError("classes must be passed on the first call to partial_fit.")
         return self._partial_fit(X, self._required(y), X_missing, sample_weight, classes)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Predict classes.
 
         Parameters
@@ -153,9 +163,11 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
             The most probable class, or 1 for each label of a probability above one half.
         """
         probabilities = self.predict_proba(X)  # raises NotFittedError
-        return self._layout.labels.decode(probabilities)
+        labels = self._layout.labels
+        assert labels is not None
+        return labels.decode(probabilities)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Predict the probabilities of the classes, p(y|z) at the mean of p(z|x_O).
 
         Parameters
@@ -171,7 +183,7 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
         """
         return self._predict(self._read(X), lambda module, x: module.predict(x).mean)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> np.ndarray:
         """Predict the logarithms of `predict_proba`, finite where the probability underflows.
 
         Parameters
@@ -186,7 +198,7 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
         """
         return self._predict(self._read(X), lambda module, x: module.predict(x).log_mean())
 
-    def _required(self, y):
+    def _required(self, y: Any) -> Any:
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
@@ -194,7 +206,7 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
             )
         return y
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags

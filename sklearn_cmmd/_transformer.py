@@ -1,5 +1,7 @@
 """CMMDTransformer."""
 
+from typing import Any, Self
+
 from sklearn.base import _fit_context
 
 from sklearn_cmmd._base import BaseCMMD
@@ -60,7 +62,7 @@ class CMMDTransformer(BaseCMMD):
     """
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, X_missing=None, sample_weight=None):
+    def fit(self, X: Any, y: Any = None, X_missing: Any = None, sample_weight: Any = None) -> Self:
         """Train the networks.
 
         Parameters
@@ -92,7 +94,14 @@ class CMMDTransformer(BaseCMMD):
         return self._fit(X, y, X_missing, sample_weight)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, X_missing=None, sample_weight=None, classes=None):
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any = None,
+        X_missing: Any = None,
+        sample_weight: Any = None,
+        classes: Any = None,
+    ) -> Self:
         """Train for one epoch on the given rows.
 
         Parameters
@@ -116,7 +125,7 @@ class CMMDTransformer(BaseCMMD):
         self._check_something_to_learn(y, X_missing)
         return self._partial_fit(X, y, X_missing, sample_weight, classes)
 
-    def _check_something_to_learn(self, y, X_missing):
+    def _check_something_to_learn(self, y: Any, X_missing: Any) -> None:
         if y is None and X_missing is None:
             raise ValueError(
                 "CMMDTransformer learns what X tells of other data: pass X_missing, y, or both."
