@@ -158,7 +158,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         if n_samples is None:
             values = self._predict(table, lambda module, x: module.reconstruct(x).mean)
         else:
-            if not isinstance(n_samples, Integral) or n_samples < 1:
+            if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
                 raise ValueError(f"n_samples must be a positive int. Got {n_samples!r} instead.")
             noise = generator(Streams.spawn(seed_sequence(random_state)).noise, self.device_)
             values = self._predict(

@@ -1,5 +1,6 @@
 """What a fit is given, checked together before anything of the estimator changes."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,10 +94,22 @@ def read_fit_data(
     if X_missing is not None:
         x_missing = read_table(X_missing, "X_missing", estimator)
         check_row_counts(x.n_rows, {"X_missing": x_missing})
+        _warn_of_another_order(x, x_missing)
     if y is not None:
         y = check_labels(y)
         check_row_counts(x.n_rows, {"y": y})
     return FitData(x, x_missing, y, check_weight(sample_weight, x.n_rows))
+
+
+def _warn_of_another_order(x: Table, x_missing: Table) -> None:
+    one, other = x.index, x_missing.index
+    if one is None or other is None or one.equals(other) or len(one.difference(other)):
+        return
+    warnings.warn(
+        "X and X_missing have the same row labels in another order, but rows are paired by "
+        "position. If that is not meant, pass X_missing.loc[X.index].",
+        stacklevel=2,
+    )
 
 
 def learn_layout(

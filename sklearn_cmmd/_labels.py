@@ -89,12 +89,13 @@ def check_labels(y: Any) -> Any:
     y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y")
     if y.ndim == 1 or y.shape[1] == 1:
         y = column_or_1d(y.toarray() if sp.issparse(y) else y, warn=True)
-    check_classification_targets(y)
-    if type_of_target(y) == "multiclass-multioutput":
+    if type_of_target(y).endswith("multioutput"):
         raise ValueError(
             "y has several columns that are not 0 or 1. Several labels a row are given as an "
-            "indicator matrix; see sklearn.preprocessing.MultiLabelBinarizer."
+            "indicator matrix, see sklearn.preprocessing.MultiLabelBinarizer; missing modalities "
+            "are passed by name, as X_missing=..."
         )
+    check_classification_targets(y)
     return y
 
 

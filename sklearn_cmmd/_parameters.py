@@ -115,7 +115,8 @@ weight_decay : float, default=0.01
     Decoupled weight decay of Adam (AdamW): each update shrinks the weights by the factor
     1 − learning_rate · weight_decay.
 batch_size : int or "auto", default="auto"
-    Largest number of rows of a minibatch. "auto" is the smaller of 100 and the number of rows.
+    Number of rows of a minibatch, no more than there are rows to fit. "auto" is the smaller of
+    100 and the number of rows.
 max_epochs : int or "auto", default="auto"
     Number of passes over the rows, at most. "auto" is as many as make 2,000 updates of the
     weights, so that small data are not undertrained.

@@ -165,7 +165,7 @@ CASES = {
         {},
         {"y": RNG.randint(3, size=(30, 2))},
         ValueError,
-        "Unknown label type: multiclass-multioutput|indicator matrix",
+        "indicator matrix.*X_missing=",
     ),
     "no y": ({}, {"y": None}, ValueError, "requires y to be passed.*use CMMDTransformer"),
     "omega above one": (
@@ -447,7 +447,7 @@ def test_bad_chunk_for_partial_fit(small, first, then, message):
     assert getattr(clf, "n_iter_", None) == epochs
 
 
-@pytest.mark.parametrize("n_samples", [0, -1, 1.5, "all"])
+@pytest.mark.parametrize("n_samples", [0, -1, 1.5, "all", True])
 def test_bad_number_of_draws(fitted, n_samples):
     with pytest.raises(ValueError, match="n_samples must be a positive int"):
         fitted.generate_missing(X, n_samples=n_samples)
@@ -480,6 +480,12 @@ def test_plain_dict_in_a_search(small, no_training):
 def test_plain_dict_of_x_in_a_search(small, no_training):
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         cross_validate(CMMDClassifier(**small), {"a": M, "b": X}, Y, cv=2, error_score="raise")
+
+
+def test_row_labels_in_another_order_are_warned_of(small):
+    frame, missing = pd.DataFrame(X), pd.DataFrame(M)
+    with pytest.warns(UserWarning, match=r"paired by position.*X_missing\.loc\[X\.index\]"):
+        CMMDClassifier(**small | {"max_epochs": 1}).fit(frame, Y, X_missing=missing[::-1])
 
 
 def test_slice_dict_is_a_mapping(small):

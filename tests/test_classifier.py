@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse as sp
 from joblib import Parallel, delayed
 from sklearn.base import clone
-from sklearn.datasets import make_multilabel_classification
+from sklearn.datasets import load_digits, make_multilabel_classification
 from sklearn.exceptions import DataConversionWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
@@ -404,6 +404,30 @@ def test_extreme_units(split, small, scale):
     assert np.isfinite(clf.generate_missing(X)).all()
     spread = clf.generate_missing(X)[:, 0].std() / M[:, 0].std()
     assert 0.3 < spread < 1.5
+
+
+def test_columns_that_hardly_ever_change_do_not_stop_the_training():
+    """Pixels at the border of handwritten digits are zero in all but a few rows."""
+    X, y = load_digits(return_X_y=True)
+    top, bottom = X[:, :32], X[:, 32:]
+    clf = CMMDClassifier(random_state=1).fit(top[:1200], y[:1200], X_missing=bottom[:1200])
+    plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    plain.fit(top[:1200], y[:1200])
+    assert clf.score(top[1200:], y[1200:]) > plain.score(top[1200:], y[1200:])
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "heteroscedastic"])
+def test_variance_of_the_draws(small, likelihood):
+    """Noise that depends on the row is seen by the heteroscedastic likelihood alone."""
+    rng = np.random.RandomState(0)
+    X = rng.uniform(size=(800, 1))
+    M = np.where(X > 0.5, 2.0, 0.2) * rng.normal(size=(800, 1))
+    clf = CMMDClassifier(
+        missing=[Modality("m", likelihood=likelihood)], **small | {"max_epochs": 60}
+    ).fit(X, (X[:, 0] > 0.5).astype(int), X_missing=M)
+    spread = clf.generate_missing([[0.1], [0.9]], n_samples=2000, random_state=0).std(axis=1)
+    ratio = float(spread[1, 0] / spread[0, 0])
+    assert ratio > 5 if likelihood == "heteroscedastic" else 0.7 < ratio < 1.5
 
 
 def test_constant_columns(split, small):

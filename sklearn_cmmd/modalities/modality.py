@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["Modality"]
 
-LIKELIHOODS = ("auto", "gaussian", "bernoulli")
+LIKELIHOODS = ("auto", "gaussian", "heteroscedastic", "bernoulli")
 NETWORKS = ("auto", "mlp")
 
 
@@ -23,11 +23,12 @@ class Modality:
     columns : slice, sequence of int or of str, default=None
         Its columns, by position or, for DataFrames, by name. None stands for all columns, or,
         for mappings, for the entry with this name.
-    likelihood : {"auto", "gaussian", "bernoulli"}, default="auto"
+    likelihood : {"auto", "gaussian", "heteroscedastic", "bernoulli"}, default="auto"
         Distribution of a missing modality given x_O and z. "gaussian" is for real values, which
-        are standardised inside and given back in their own units; "bernoulli" for values in
-        [0, 1]. "auto" takes "bernoulli" if all values are 0 or 1. Without effect on an observed
-        modality.
+        are standardised inside and given back in their own units, with one variance for each
+        column; "heteroscedastic" the same with a variance for each row and column, as in the
+        paper; "bernoulli" for values in [0, 1]. "auto" takes "bernoulli" if all values are 0 or
+        1, else "gaussian". Without effect on an observed modality.
     network : {"auto", "mlp"}, default="auto"
         "auto" sends the modality through one network together with all others that say so;
         "mlp" gives it a network of its own, whose features are joined with the rest.

@@ -19,6 +19,7 @@ __all__ = [
     "BernoulliHead",
     "Categorical",
     "CategoricalHead",
+    "ColumnGaussianHead",
     "Distribution",
     "Gaussian",
     "GaussianHead",
@@ -166,6 +167,31 @@ class GaussianHead(nn.Module):
         return Gaussian(loc, self.bound * torch.tanh(raw / self.bound))
 
 
+class ColumnGaussianHead(nn.Module):
+    """Features to a Gaussian whose variances belong to the columns and are the same for all rows.
+
+    A variance for each row fits a column that hardly ever changes so tightly that one other value
+    in a held-out row outweighs everything else in the loss.
+    """
+
+    def __init__(self, in_features: int, features: int, bound: float = 7.0) -> None:
+        super().__init__()
+        self.loc = linear(in_features, features)
+        self.log_var = nn.Parameter(torch.zeros(features))
+        self.bound = bound
+
+    def init_weights(self, generator: torch.Generator) -> None:
+        """Draw the weights anew, and set the variances to one."""
+        init_linear(self.loc, HEAD_GAIN, generator)
+        nn.init.zeros_(self.log_var)
+
+    def forward(self, features: Tensor) -> Gaussian:
+        """Return the distribution of each row."""
+        loc = self.loc(features)
+        log_var = self.bound * torch.tanh(self.log_var / self.bound)
+        return Gaussian(loc, log_var.expand_as(loc))
+
+
 class BernoulliHead(nn.Module):
     """Features to a log-odds for each variable."""
 
@@ -191,7 +217,8 @@ class CategoricalHead(BernoulliHead):
 
 
 HEADS: dict[str, type[nn.Module]] = {
-    "gaussian": GaussianHead,
+    "gaussian": ColumnGaussianHead,
+    "heteroscedastic": GaussianHead,
     "bernoulli": BernoulliHead,
     "categorical": CategoricalHead,
 }

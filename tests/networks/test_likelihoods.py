@@ -98,6 +98,19 @@ def test_variance_has_a_floor_and_a_ceiling():
     assert log_var.flatten().tolist() == [-7.0, 7.0]
 
 
+def test_variance_of_a_column_is_that_of_all_rows(rng):
+    head = HEADS["gaussian"](5, 2)
+    head.init_weights(rng)
+    x = 3 * torch.randn(4000, 2, generator=rng) * torch.tensor([0.1, 1.0])
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.05)
+    for _ in range(400):
+        optimizer.zero_grad()
+        (-head(torch.zeros(4000, 5)).log_prob(x).mean()).backward()
+        optimizer.step()
+    found = head(torch.zeros(1, 5)).log_var.exp().detach()[0]
+    torch.testing.assert_close(found, x.var(0), rtol=0.05, atol=0)
+
+
 @pytest.mark.parametrize("name", HEADS)
 def test_heads_start_near_zero(name, rng):
     head = HEADS[name](64, 10)
