@@ -153,9 +153,9 @@ def main() -> None:
     parser.add_argument("--read", type=Path, help="csv file of an earlier run, to print again")
     parser.add_argument("--splits", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", nargs="*", help="variants to run besides the defaults")
+    parser.add_argument("--only", nargs="*", help="variants to run beside the defaults, or none")
     args = parser.parse_args()
-    variants = ["defaults", *args.only] if args.only else [*VARIANTS, TWIN, SIMPLE]
+    variants = ["defaults", *args.only] if args.only is not None else [*VARIANTS, TWIN, SIMPLE]
     if args.read:
         results = pd.read_csv(args.read)
     else:

@@ -32,8 +32,9 @@ class JointFeatures(nn.Module):
         mix: Callable[[int], MLP],
     ) -> None:
         super().__init__()
-        self.bodies = nn.ModuleList(body(len(group)) for group in groups)
-        width = sum(body.out_features for body in self.bodies)  # type: ignore[misc]
+        bodies = [body(len(group)) for group in groups]
+        width = sum(body.out_features for body in bodies)
+        self.bodies = nn.ModuleList(bodies)
         self.mix = mix(width) if len(groups) > 1 else None
         self.out_features = width if self.mix is None else self.mix.out_features
         for i, group in enumerate(groups):

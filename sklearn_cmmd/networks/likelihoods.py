@@ -192,8 +192,8 @@ class ColumnGaussianHead(nn.Module):
         return Gaussian(loc, log_var.expand_as(loc))
 
 
-class BernoulliHead(nn.Module):
-    """Features to a log-odds for each variable."""
+class LogitsHead(nn.Module):
+    """Features to a number for each variable or class, of which the subclass says what it means."""
 
     def __init__(self, in_features: int, features: int) -> None:
         super().__init__()
@@ -203,15 +203,19 @@ class BernoulliHead(nn.Module):
         """Draw the weights anew."""
         init_linear(self.logits, HEAD_GAIN, generator)
 
+
+class BernoulliHead(LogitsHead):
+    """Features to a log-odds for each variable."""
+
     def forward(self, features: Tensor) -> Bernoulli:
         """Return the distribution of each row."""
         return Bernoulli(self.logits(features))
 
 
-class CategoricalHead(BernoulliHead):
+class CategoricalHead(LogitsHead):
     """Features to the unnormalised log-probability of each class."""
 
-    def forward(self, features: Tensor) -> Categorical:  # type: ignore[override]
+    def forward(self, features: Tensor) -> Categorical:
         """Return the distribution of each row."""
         return Categorical(self.logits(features))
 
