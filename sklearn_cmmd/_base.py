@@ -3,7 +3,6 @@
 import copy
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from numbers import Integral
 from typing import Any, Self
 
@@ -14,8 +13,16 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from torch import Tensor
 
+from sklearn_cmmd._continuation import check_init_from, check_same_networks, check_start
 from sklearn_cmmd._device import resolve_device, to_cpu
-from sklearn_cmmd._fit_data import FitData, Layout, learn_layout, read_fit_data, split_rows
+from sklearn_cmmd._fit_data import (
+    FitData,
+    Layout,
+    adopt_layout,
+    learn_layout,
+    read_fit_data,
+    split_rows,
+)
 from sklearn_cmmd._parameters import (
     CONSTRAINTS,
     architecture_of,
@@ -23,15 +30,15 @@ from sklearn_cmmd._parameters import (
     training_settings,
 )
 from sklearn_cmmd._random import Streams, generator, seed_sequence
-from sklearn_cmmd._validation import Table, is_mapping, read_table
+from sklearn_cmmd._validation import CHUNK_NUMBERS, Table, is_mapping, read_table
 from sklearn_cmmd.modalities import Modality
-from sklearn_cmmd.networks.cmmd import CMMD, Architecture
+from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.objective.loss import Objective
 from sklearn_cmmd.training.engine import TrainingSettings, train, unfitted
 
 __all__ = ["BaseCMMD"]
 
-# Rows that go through the networks at a time in prediction.
+# Rows that go through the networks at a time in prediction, if they are not very long.
 PREDICTION_ROWS = 4096
 
 
@@ -60,6 +67,8 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         mmd_estimator: str = "u",
         classifier_input: str = "mean",
         decode_prior: float = 0.5,
+        decoder_input: str = "both",
+        fusion: str = "joint",
         learning_rate: float = 2e-3,
         weight_decay: float = 0.01,
         batch_size: int | str = "auto",
@@ -91,6 +100,8 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         self.mmd_estimator = mmd_estimator
         self.classifier_input = classifier_input
         self.decode_prior = decode_prior
+        self.decoder_input = decoder_input
+        self.fusion = fusion
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.batch_size = batch_size
@@ -110,7 +121,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
 
         Parameters
         ----------
-        X : array-like, DataFrame, sparse matrix or mapping, of shape (n, n_features)
+        X : as in `fit`, of shape (n, ...)
             The observed modalities, in the form of the fit.
 
         Returns
@@ -130,7 +141,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
 
         Parameters
         ----------
-        X : array-like, DataFrame, sparse matrix or mapping, of shape (n, n_features)
+        X : as in `fit`, of shape (n, ...)
             The observed modalities, in the form of the fit.
         n_samples : int, default=None
             Number of draws for each row, of z from p(z|x_O) and then of x_M from p(x_M|x_O, z).
@@ -140,9 +151,9 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
 
         Returns
         -------
-        ndarray or DataFrame of shape (n, n_missing), or mapping of these
+        ndarray or DataFrame of shape (n, ...), or mapping of these
             In the form and the units of the `X_missing` of the fit, float32 if `X` is float32,
-            else float64. Draws are arrays of shape (n, n_samples, n_missing).
+            else float64. Draws are arrays of shape (n, n_samples, ...).
 
         Raises
         ------
@@ -182,6 +193,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     ) -> np.ndarray:
         """Run standardised rows through the networks, so many at a time."""
         n_rows = n_rows or PREDICTION_ROWS
+        n_rows = max(1, min(n_rows, CHUNK_NUMBERS // table.n_columns))
         double = table.dtype == np.float64
         module = self.module_.in_precision(torch.float64 if double else torch.float32)
         parts = []
@@ -199,6 +211,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         y: Any,
         X_missing: Any,
         sample_weight: Any,
+        init_from: Any = None,
         incremental: bool = False,
         classes: Any = None,
     ) -> Self:
@@ -206,6 +219,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         going_on = hasattr(self, "module_") and (incremental or self.warm_start)
         objective = objective_of(self)
         device = resolve_device(self.device)
+        check_init_from(init_from, going_on)
         if going_on:
             self._check_feature_names(X)
         data = read_fit_data(self, X, y, X_missing, sample_weight, 1 if going_on else 2)
@@ -213,16 +227,25 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         if going_on:
             self._check_n_features(data.x)
             self._layout.check_same(data, "partial_fit" if incremental else "warm_start")
-            self._check_same_networks()
+            check_same_networks(architecture_of(self, self._layout), self.module_)
         else:
-            layout = learn_layout(data, self.observed, self.missing, classes, incremental)
-            architecture = architecture_of(self, layout)
+            layout = self._learn_layout(data, init_from, incremental, classes)
+            module = CMMD(architecture_of(self, layout))
+            if init_from is not None:
+                check_start(module, init_from.module_)
             self._check_feature_names(X, reset=True)
             self._check_n_features(data.x, reset=True)
-            self._begin(layout, architecture)
+            self._begin(layout, module, init_from)
         self.device_ = device
         self._train(data, objective, settings)
         return self
+
+    def _learn_layout(
+        self, data: FitData, init_from: Any, incremental: bool, classes: Any
+    ) -> Layout:
+        if init_from is None:
+            return learn_layout(data, self.observed, self.missing, classes, incremental)
+        return adopt_layout(data, init_from._layout)
 
     def _partial_fit(
         self, X: Any, y: Any, X_missing: Any, sample_weight: Any, classes: Any
@@ -239,17 +262,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             )
         return self._fit(X, y, X_missing, sample_weight, incremental=True, classes=classes)
 
-    def _check_same_networks(self) -> None:
-        """Raise a ValueError if a parameter asks for other networks than those at hand."""
-        before, now = self.module_.architecture, architecture_of(self, self._layout)
-        changed = [f.name for f in fields(now) if getattr(now, f.name) != getattr(before, f.name)]
-        if changed:
-            raise ValueError(
-                "warm_start and partial_fit go on with the networks of the first fit, but "
-                f"{changed} changed. Set warm_start=False and call fit to begin anew."
-            )
-
-    def _begin(self, layout: Layout, architecture: Architecture) -> None:
+    def _begin(self, layout: Layout, module: CMMD, init_from: Any) -> None:
         """Replace what an earlier fit left behind."""
         self._layout = layout
         self._seeds = seed_sequence(self.random_state)
@@ -257,8 +270,10 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         # Rows once held out stay held out when a warm start goes on.
         self._split_seed = first.split
         self._optimizer_state: dict[str, Any] | None = None
-        self.module_ = CMMD(architecture)
+        self.module_ = module
         self.module_.init_weights(generator(first.init))
+        if init_from is not None:
+            self.module_.start_from(init_from.module_)
         self.history_: dict[str, list[float]] = {}
         self.n_iter_ = 0
         self.observed_ = list(layout.observed.modalities)

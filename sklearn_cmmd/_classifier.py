@@ -86,20 +86,34 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
     """
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, X_missing: Any = None, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        X_missing: Any = None,
+        sample_weight: Any = None,
+        init_from: Any = None,
+    ) -> Self:
         """Train the networks.
 
         Parameters
         ----------
-        X : array-like, DataFrame, sparse matrix or mapping, of shape (n, n_features)
-            The modalities that are always available. A mapping holds one 2-D input for each
+        X : array-like, DataFrame, sparse matrix, IndexedArray or mapping, of shape (n, ...)
+            The modalities that are always available: a table of shape (n, n_features), or an array
+            with more axes, one modality with a shape. A mapping holds one of these for each
             modality; inside cross-validation, wrap it in `skorch.helper.SliceDict`.
         y : array-like of shape (n,), or indicator matrix of shape (n, n_labels)
             Classes, or for multilabel data 1 where a row has the label.
-        X_missing : as `X`, of shape (n, n_missing), default=None
+        X_missing : as `X`, default=None
             The modalities that are missing later. None stands for a model without a decoder.
         sample_weight : array-like of shape (n,), default=None
             Weights of the rows, of which the ratios matter: two counts a row twice beside one.
+        init_from : CMMDTransformer or CMMDClassifier, default=None
+            A fitted estimator with the same parameters, whose networks are where training starts,
+            and whose modalities and scales are taken over. What it does not have, such as the
+            classifier and the encoder's weights for the labels, starts at random. Fitted without
+            labels, it is the first of two stages in which [1]_ learns from data of which few are
+            labelled.
 
         Returns
         -------
@@ -114,7 +128,7 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
             If the loss becomes infinite or NaN. The weights of the last good epoch are kept, and
             the estimator is fitted with them.
         """
-        return self._fit(X, self._required(y), X_missing, sample_weight)
+        return self._fit(X, self._required(y), X_missing, sample_weight, init_from)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -154,7 +168,7 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
 
         Parameters
         ----------
-        X : array-like, DataFrame, sparse matrix or mapping, of shape (n, n_features)
+        X : as in `fit`, of shape (n, ...)
             The observed modalities, in the form of the fit.
 
         Returns
@@ -172,7 +186,7 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
 
         Parameters
         ----------
-        X : array-like, DataFrame, sparse matrix or mapping, of shape (n, n_features)
+        X : as in `fit`, of shape (n, ...)
             The observed modalities, in the form of the fit.
 
         Returns
@@ -188,7 +202,7 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
 
         Parameters
         ----------
-        X : array-like, DataFrame, sparse matrix or mapping, of shape (n, n_features)
+        X : as in `fit`, of shape (n, ...)
             The observed modalities, in the form of the fit.
 
         Returns

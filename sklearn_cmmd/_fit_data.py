@@ -1,20 +1,38 @@
 """What a fit is given, checked together before anything of the estimator changes."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.model_selection import train_test_split
 
+from sklearn_cmmd._indexed import IndexedArray
 from sklearn_cmmd._labels import Labels, check_labels, check_two_classes
 from sklearn_cmmd._validation import Table, check_row_counts, check_weight, read_table
 from sklearn_cmmd.modalities import ModalitySet
-from sklearn_cmmd.networks.cmmd import Block
-from sklearn_cmmd.training.batches import PairedRows, load
+from sklearn_cmmd.networks.architecture import Block
+from sklearn_cmmd.networks.grid import Grid
+from sklearn_cmmd.training.batches import PairedRows
+from sklearn_cmmd.training.matrices import (
+    ByteMatrix,
+    IndexedMatrix,
+    JoinedMatrix,
+    Matrix,
+    load,
+)
 
-__all__ = ["FitData", "Layout", "blocks", "learn_layout", "read_fit_data", "split_rows"]
+__all__ = [
+    "FitData",
+    "Layout",
+    "adopt_layout",
+    "blocks",
+    "learn_layout",
+    "read_fit_data",
+    "split_rows",
+]
 
 
 @dataclass(frozen=True)
@@ -61,22 +79,38 @@ class FitData:
 
     def rows(self, layout: Layout, device: torch.device) -> PairedRows:
         """Return the rows of positive weight, on the device or streamed if they are too large."""
-
-        def matrix(modalities: ModalitySet, table: Table) -> Any:
-            def read(rows: np.ndarray | slice) -> np.ndarray:
-                return modalities.standardised(table, rows, np.float32)
-
-            return load(read, table.n_rows, table.n_columns, device)
-
         missing = y = weight = None
         if layout.missing is not None and self.x_missing is not None:
-            missing = matrix(layout.missing, self.x_missing)
+            missing = _matrix(layout.missing, self.x_missing, device)
         if layout.labels is not None:
             y = torch.from_numpy(layout.labels.encode(self.y)).to(device)
         if self.weight is not None:
             weight = torch.from_numpy(self.weight.astype(np.float32)).to(device)
-        rows = PairedRows(matrix(layout.observed, self.x), missing, y, weight)
+        rows = PairedRows(_matrix(layout.observed, self.x, device), missing, y, weight)
         return rows if self.weight is None else rows.subset(np.flatnonzero(self.weight))
+
+
+def _matrix(modalities: ModalitySet, table: Table, device: torch.device) -> Matrix:
+    """Return a table, standardised, for training on the device."""
+    blocks = {key: table.blocks[key] for key in modalities.widths}
+    if not any(isinstance(block, IndexedArray) for block in blocks.values()):
+        read = partial(modalities.standardised, table, dtype=np.float32)
+        return load(read, table.n_rows, table.n_columns, device)
+    return JoinedMatrix([_block(modalities, key, blocks[key], device) for key in blocks])
+
+
+def _block(modalities: ModalitySet, key: str, block: Any, device: torch.device) -> Matrix:
+    """Return one block; of an indexed one, the distinct rows and the index."""
+    indexed = isinstance(block, IndexedArray)
+    if indexed and block.array.dtype == np.uint8:
+        span = modalities.span(key)
+        scaling = block.factor, modalities.loc[span], modalities.scale[span]
+        rows: Matrix = ByteMatrix(block.array, *scaling, device)
+    else:
+        distinct = block.distinct if indexed else block
+        read = partial(modalities.standardised_block, key, distinct, dtype=np.float32)
+        rows = load(read, len(distinct), distinct.shape[1], device)
+    return IndexedMatrix(rows, block.index) if indexed else rows
 
 
 def read_fit_data(
@@ -128,19 +162,44 @@ def learn_layout(
                 f"Modalities {sorted(both)} are both observed and missing. Leave them out of "
                 "X_missing if they are at hand at test time, and out of X if they are not."
             )
-    labels = None if data.y is None else Labels(data.y, classes)
-    if labels is not None and classes is not None:
+        missing_set.reweighted(max(observed_set.sizes + missing_set.sizes))
+    return Layout(observed_set, missing_set, _learn_labels(data, classes, incremental))
+
+
+def _learn_labels(data: FitData, classes: Any, incremental: bool) -> Labels | None:
+    if data.y is None:
+        return None
+    labels = Labels(data.y, classes)
+    if classes is not None:
         labels.check_known(data.y, "partial_fit")
-    if labels is not None and not incremental:
+    if not incremental:
         check_two_classes(data.y, data.weight, labels)
-    return Layout(observed_set, missing_set, labels)
+    return labels
+
+
+def adopt_layout(data: FitData, layout: Layout) -> Layout:
+    """Take over modalities and scales from another fit, and learn the labels anew."""
+    adopted = replace(layout, labels=_learn_labels(data, None, incremental=False))
+    adopted.check_same(data, "fit")
+    return adopted
 
 
 def blocks(modalities: ModalitySet | None) -> tuple[Block, ...]:
     """Return the modalities as the networks see them."""
+    if modalities is None:
+        return ()
     return tuple(
-        Block(tuple(m.columns.tolist()), m.likelihood, m.network == "auto", m.weight)
-        for m in (() if modalities is None else modalities.modalities)
+        Block(
+            columns=tuple(m.columns.tolist()),
+            name=m.name,
+            grid=Grid(m.shape or (), m.channels),
+            **m.networks,
+            likelihood=m.likelihood,
+            scale=modalities.scale_of(m),
+            axis=m.axis,
+            weight=float(m.weight),
+        )
+        for m in modalities.modalities
     )
 
 

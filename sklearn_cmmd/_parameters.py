@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_cmmd._fit_data import Layout, blocks
-from sklearn_cmmd.networks.cmmd import Architecture
+from sklearn_cmmd.networks.architecture import Architecture
 from sklearn_cmmd.networks.mlp import ACTIVATIONS
 from sklearn_cmmd.objective.divergences import ESTIMATORS, KERNELS
 from sklearn_cmmd.objective.loss import Objective
@@ -50,6 +50,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "mmd_estimator": [StrOptions(set(ESTIMATORS))],
     "classifier_input": [StrOptions({"mean", "draw"})],
     "decode_prior": UNIT_INTERVAL,
+    "decoder_input": [StrOptions({"both", "latent"})],
+    "fusion": [StrOptions({"joint", "product"})],
     "learning_rate": POSITIVE,
     "weight_decay": NON_NEGATIVE,
     "batch_size": [StrOptions({"auto"}), *POSITIVE_INT],
@@ -109,6 +111,11 @@ decode_prior : float, default=0.5
     Share, in [0, 1], of the reconstruction loss that is computed with z drawn from the prior
     instead of the encoder. 0 is the objective of [1]_; more improves what `generate_missing`
     returns.
+decoder_input : {"both", "latent"}, default="both"
+    Whether the decoder sees x_O and z or z alone. "latent" puts all that is known of x_M into z.
+fusion : {"joint", "product"}, default="joint"
+    How the prior joins several observed modalities: by a network on their joint features, or as
+    a product of Gaussian experts, one for each modality, and N(0, I).
 learning_rate : float, default=0.002
     Step size of Adam.
 weight_decay : float, default=0.01
@@ -266,6 +273,8 @@ def architecture_of(estimator: Any, layout: Layout) -> Architecture:
         classifier_hidden=hidden_widths(estimator, "classifier_hidden"),
         activation=estimator.activation,
         dropout=estimator.dropout,
+        fusion=estimator.fusion,
+        decoder_input=estimator.decoder_input,
     )
 
 

@@ -10,7 +10,17 @@ import scipy.sparse as sp
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, _num_samples
 
-__all__ = ["Table", "check_row_counts", "check_weight", "is_mapping", "read_table", "row_chunks"]
+from sklearn_cmmd._indexed import IndexedArray
+
+__all__ = [
+    "Table",
+    "check_row_counts",
+    "check_weight",
+    "dense_rows",
+    "is_mapping",
+    "read_table",
+    "row_chunks",
+]
 
 # Rows that are read or standardised at a time hold about this many numbers (32 MiB).
 CHUNK_NUMBERS = 2**22
@@ -25,19 +35,25 @@ SLICE_DICT_HINT = (
 class Table:
     """Checked input: blocks of columns side by side, none of them copied if it could be helped.
 
-    `blocks` maps the name of each block to a 2-D array or CSR matrix of any numeric dtype. What
-    was not a mapping is one block whose name is "". `names` are the column names of the blocks
-    that were DataFrames, `index` is the row index of the first DataFrame.
+    `blocks` maps the name of each block to a 2-D array, CSR matrix or IndexedArray of any numeric
+    dtype. What was not a mapping is one block whose name is "". `names` are the column names of
+    the blocks that were DataFrames, `shapes` the shapes of a row of those that had more axes than
+    two, `index` is the row index of the first DataFrame.
     """
 
     blocks: dict[str, Any]
     names: dict[str, Any]
+    shapes: dict[str, tuple[int, ...]]
     index: Any = None
 
     @property
     def is_mapping(self) -> bool:
         """Whether the input was a mapping."""
         return "" not in self.blocks
+
+    def key_of(self, modality: str) -> str:
+        """Return the name of the block in which a modality is."""
+        return modality if self.is_mapping else ""
 
     @property
     def widths(self) -> dict[str, int]:
@@ -63,13 +79,15 @@ class Table:
 
     def rows(self, index: np.ndarray | slice) -> np.ndarray:
         """Read some rows as a dense float64 array of all columns."""
-        parts = [
-            block[index].toarray() if sp.issparse(block) else block[index]
-            for block in self.blocks.values()
-        ]
-        joined = parts[0] if len(parts) == 1 else np.hstack(parts)
-        # One memory layout, so that sums over rows do not depend on that of the input.
-        return np.ascontiguousarray(joined, dtype=np.float64)
+        parts = [dense_rows(block, index) for block in self.blocks.values()]
+        return parts[0] if len(parts) == 1 else np.hstack(parts)
+
+
+def dense_rows(block: Any, index: np.ndarray | slice) -> np.ndarray:
+    """Read some rows of a block as a dense float64 array."""
+    rows = block[index].toarray() if sp.issparse(block) else np.asarray(block[index])
+    # One memory layout, so that sums over rows do not depend on that of the input.
+    return np.ascontiguousarray(rows, dtype=np.float64)
 
 
 def row_chunks(n_rows: int, n_columns: int) -> list[slice]:
@@ -84,11 +102,11 @@ def is_mapping(data: Any) -> bool:
 
 
 def read_table(data: Any, name: str, estimator: Any, min_rows: int = 1) -> Table:
-    """Check a 2-D input or a mapping of them.
+    """Check an input of two axes or more, or a mapping of them.
 
     Parameters
     ----------
-    data : array-like, DataFrame, sparse matrix or mapping of str to these
+    data : array-like, DataFrame, sparse matrix, IndexedArray or mapping of str to these
         The input.
     name : str
         What the error messages call it.
@@ -103,32 +121,54 @@ def read_table(data: Any, name: str, estimator: Any, min_rows: int = 1) -> Table
         Views of the data wherever no conversion was needed.
     """
     if not is_mapping(data):
-        blocks = {"": _check_block(data, name, estimator, min_rows)}
-        return Table(
-            blocks, _column_names({"": data}), data.index if hasattr(data, "iloc") else None
-        )
+        block, shape = _check_block(data, name, estimator, min_rows)
+        index = data.index if hasattr(data, "iloc") else None
+        return Table({"": block}, _column_names({"": data}), {"": shape} if shape else {}, index)
     if not data:
         raise ValueError(f"{name} is an empty mapping. Give it at least one modality.")
     for key in data:
         if not isinstance(key, str) or not key:
             raise TypeError(f"The keys of {name} must be names of modalities. Got {key!r} instead.")
-    blocks = {
+    checked = {
         key: _check_block(value, f"{name}[{key!r}]", estimator, min_rows)
         for key, value in data.items()
     }
+    blocks = {key: block for key, (block, _) in checked.items()}
     counts = {key: block.shape[0] for key, block in blocks.items()}
     if len(set(counts.values())) > 1:
         raise ValueError(f"The modalities of {name} differ in their numbers of rows: {counts}.")
     indices = (value.index for value in data.values() if hasattr(value, "iloc"))
-    return Table(blocks, _column_names(data), next(indices, None))
+    shapes = {key: shape for key, (_, shape) in checked.items() if shape is not None}
+    return Table(blocks, _column_names(data), shapes, next(indices, None))
 
 
-def _check_block(data: Any, name: str, estimator: Any, min_rows: int) -> Any:
+def _check_block(
+    data: Any, name: str, estimator: Any, min_rows: int
+) -> tuple[Any, tuple[int, ...] | None]:
+    """Return a block with two axes, and the shape of a row if it had more."""
+    if isinstance(data, IndexedArray):
+        array, shape = _check_block(data.array, name, estimator, 1)
+        if len(data) < min_rows:
+            raise ValueError(
+                f"Found array with {len(data)} sample(s) (shape={data.shape}) while a minimum of "
+                f"{min_rows} is required by {type(estimator).__name__}."
+            )
+        return data.with_array(array), shape
+    block = _check_array(data, name, estimator, min_rows)
+    if block.ndim == 2:
+        return block, None
+    if not block.size:
+        raise ValueError(f"{name} of shape {block.shape} holds no values.")
+    return block.reshape(len(block), -1), block.shape[1:]
+
+
+def _check_array(data: Any, name: str, estimator: Any, min_rows: int) -> Any:
     try:
         return check_array(
             data,
             accept_sparse="csr",
             dtype="numeric",
+            allow_nd=True,
             ensure_min_samples=min_rows,
             estimator=estimator,
             input_name=name,
@@ -189,8 +229,10 @@ def check_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
     return weight / weight[weight > 0].mean()
 
 
-def check_same_modalities(table: Table, widths: dict[str, int], name: str) -> None:
-    """Raise a ValueError unless the table has the blocks, and their widths, of the fit."""
+def check_same_modalities(
+    table: Table, widths: dict[str, int], shapes: dict[str, tuple[int, ...]], name: str
+) -> None:
+    """Raise a ValueError unless the table has the blocks, and their shapes, of the fit."""
     if table.is_mapping != ("" not in widths):
         expected = f"a mapping of the modalities {list(widths)}" if "" not in widths else "an array"
         got = "a mapping" if table.is_mapping else "an array"
@@ -203,6 +245,9 @@ def check_same_modalities(table: Table, widths: dict[str, int], name: str) -> No
             f"Unknown: {unknown}; absent: {absent}."
         )
     for key, width in table.widths.items():
+        block = f"{name}[{key!r}]" if key else name
+        if table.shapes.get(key) != shapes.get(key):
+            before, now = shapes.get(key, (widths[key],)), table.shapes.get(key, (width,))
+            raise ValueError(f"A row of {block} has shape {now}, but it had shape {before} in fit.")
         if width != widths[key]:
-            block = f"{name}[{key!r}]" if key else name
             raise ValueError(f"{block} has {width} features, but it had {widths[key]} in fit.")

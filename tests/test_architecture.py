@@ -13,12 +13,12 @@ ROOT = Path(sklearn_cmmd.__file__).parent
 
 # A module may import from its own layer and from those above it in this list.
 LAYERS = [
-    {"_validation", "_random", "_device"},
+    {"_indexed", "_validation", "_random", "_device"},
     {"modalities", "_labels"},
     {"networks"},
     {"objective"},
     {"training"},
-    {"_parameters", "_fit_data"},
+    {"_parameters", "_fit_data", "_continuation"},
     {"_base"},
     {"_classifier", "_transformer"},
     {"datasets"},

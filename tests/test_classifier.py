@@ -19,7 +19,7 @@ from skorch.helper import SliceDict
 from sklearn_cmmd import CMMDClassifier, Modality
 from sklearn_cmmd._fit_data import split_rows
 from sklearn_cmmd._parameters import training_settings
-from sklearn_cmmd.training import batches
+from sklearn_cmmd.training import matrices
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_memmap(split, small, tmp_path, monkeypatch):
     for name, array in (("x", X), ("m", M)):
         np.save(tmp_path / f"{name}.npy", array)
         mapped.append(np.load(tmp_path / f"{name}.npy", mmap_mode="r"))
-    monkeypatch.setattr(batches, "RESIDENT_BYTES", 0)
+    monkeypatch.setattr(matrices, "RESIDENT_BYTES", 0)
     clf = CMMDClassifier(**small).fit(mapped[0], y, X_missing=mapped[1])
     assert np.array_equal(clf.predict_proba(X_test), plain.predict_proba(X_test))
 
@@ -416,18 +416,18 @@ def test_columns_that_hardly_ever_change_do_not_stop_the_training():
     assert clf.score(top[1200:], y[1200:]) > plain.score(top[1200:], y[1200:])
 
 
-@pytest.mark.parametrize("likelihood", ["gaussian", "heteroscedastic"])
-def test_variance_of_the_draws(small, likelihood):
-    """Noise that depends on the row is seen by the heteroscedastic likelihood alone."""
+@pytest.mark.parametrize("scale", ["column", "row"])
+def test_variance_of_the_draws(small, scale):
+    """Noise that depends on the row is seen by a variance for each row alone."""
     rng = np.random.RandomState(0)
     X = rng.uniform(size=(800, 1))
     M = np.where(X > 0.5, 2.0, 0.2) * rng.normal(size=(800, 1))
-    clf = CMMDClassifier(
-        missing=[Modality("m", likelihood=likelihood)], **small | {"max_epochs": 60}
-    ).fit(X, (X[:, 0] > 0.5).astype(int), X_missing=M)
+    clf = CMMDClassifier(missing=[Modality("m", scale=scale)], **small | {"max_epochs": 60}).fit(
+        X, (X[:, 0] > 0.5).astype(int), X_missing=M
+    )
     spread = clf.generate_missing([[0.1], [0.9]], n_samples=2000, random_state=0).std(axis=1)
     ratio = float(spread[1, 0] / spread[0, 0])
-    assert ratio > 5 if likelihood == "heteroscedastic" else 0.7 < ratio < 1.5
+    assert ratio > 5 if scale == "row" else 0.7 < ratio < 1.5
 
 
 def test_constant_columns(split, small):

@@ -27,6 +27,11 @@ def resolve_columns(
     _check_names(modalities, table, name)
     if table.is_mapping:
         return [replace(m, columns=blocks[m.name]) for m in modalities]
+    if table.shapes and (len(modalities) > 1 or modalities[0].columns is not None):
+        raise ValueError(
+            f"A row of {name} is an array of shape {table.shapes['']}, which is one modality. "
+            "Describe it by one Modality without columns=, or pass a mapping of several arrays."
+        )
     labels = table.names.get("")
     resolved = [
         replace(m, columns=_positions(m, table.n_columns, labels, name)) for m in modalities

@@ -1,45 +1,20 @@
 """The modalities of one side of a fit: how they are standardised and given back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.preprocessing import StandardScaler
 
-from sklearn_cmmd._validation import Table, check_same_modalities, row_chunks
+from sklearn_cmmd._validation import Table, check_same_modalities, dense_rows
 from sklearn_cmmd.modalities.columns import resolve_columns
 from sklearn_cmmd.modalities.modality import Modality
+from sklearn_cmmd.modalities.shapes import resolve_shape
+from sklearn_cmmd.modalities.statistics import ColumnStatistics, pool, range_of_class_sums
 
-__all__ = ["ColumnStatistics", "ModalitySet"]
+__all__ = ["ModalitySet"]
 
-
-@dataclass(frozen=True)
-class ColumnStatistics:
-    """What one pass over a table learns about its columns, each an array of shape (n_columns,)."""
-
-    mean: np.ndarray
-    scale: np.ndarray
-    variance: np.ndarray
-    least: np.ndarray
-    greatest: np.ndarray
-    binary: np.ndarray
-
-    @classmethod
-    def of(cls, table: Table, weight: np.ndarray | None) -> "ColumnStatistics":
-        """Read the table chunk by chunk, so that data on disk stay there."""
-        scaler = StandardScaler()
-        binary = np.ones(table.n_columns, bool)
-        least, greatest = np.full(table.n_columns, np.inf), np.full(table.n_columns, -np.inf)
-        for chunk in row_chunks(table.n_rows, table.n_columns):
-            values = table.rows(chunk)
-            part = None if weight is None else weight[chunk]
-            if part is None or part.any():
-                scaler.partial_fit(values, sample_weight=part)
-            binary &= np.isin(values, (0, 1)).all(axis=0)
-            least = np.minimum(least, values.min(axis=0))
-            greatest = np.maximum(greatest, values.max(axis=0))
-        return cls(scaler.mean_, scaler.scale_, scaler.var_, least, greatest, binary)
+UNSCALED = ("bernoulli", "categorical")
 
 
 class ModalitySet:
@@ -53,6 +28,8 @@ class ModalitySet:
         With their columns as arrays of positions, and the likelihoods of missing ones resolved.
     widths : dict of str to int
         Widths of the blocks of the data, by name.
+    shapes : dict of str to tuple of int
+        Shapes of a row of the blocks that had more axes than two.
     column_names : dict of str to Index
         Column names of the blocks that were DataFrames.
     loc, scale : ndarray of shape (n_columns,)
@@ -66,23 +43,24 @@ class ModalitySet:
         name: str,
         weight: np.ndarray | None = None,
     ) -> None:
-        resolved = resolve_columns(modalities, table, name)
-        statistics = ColumnStatistics.of(table, weight)
         self.name = name
         self.widths = table.widths
+        self.shapes = table.shapes
         self.column_names = table.names
-        self.loc, self.scale = statistics.mean, statistics.scale
+        resolved = [
+            resolve_shape(modality, table.shapes.get(table.key_of(modality.name)), name)
+            for modality in resolve_columns(modalities, table, name)
+        ]
+        statistics = ColumnStatistics.of(table, weight)
         _check_finite_variance(statistics.variance, name)
         if name == "X_missing":
-            resolved = [_with_likelihood(modality, statistics) for modality in resolved]
-            for modality in resolved:
-                if modality.likelihood == "bernoulli":
-                    self.loc[modality.columns], self.scale[modality.columns] = 0.0, 1.0
+            resolved = [_with_likelihood(modality, statistics, table) for modality in resolved]
         self.modalities = tuple(resolved)
+        self.loc, self.scale = _standardisation(self.modalities, statistics, name)
 
     def check(self, table: Table) -> None:
         """Raise a ValueError unless the table has the blocks and columns of the fit."""
-        check_same_modalities(table, self.widths, self.name)
+        check_same_modalities(table, self.widths, self.shapes, self.name)
         for key, names in self.column_names.items():
             if key in table.names and not names.equals(table.names[key]):
                 block = f"{self.name}[{key!r}]" if key else self.name
@@ -92,18 +70,49 @@ class ModalitySet:
                 )
 
     def check_likelihoods(self, table: Table) -> None:
-        """Raise a ValueError if further data have values that a Bernoulli modality cannot have."""
-        bernoulli = [m for m in self.modalities if m.likelihood == "bernoulli"]
-        if bernoulli:
+        """Raise a ValueError if further data have values that a likelihood cannot have."""
+        if any(modality.likelihood in UNSCALED for modality in self.modalities):
             statistics = ColumnStatistics.of(table, None)
-            for modality in bernoulli:
-                _with_likelihood(modality, statistics)
+            for modality in self.modalities:
+                _with_likelihood(modality, statistics, table)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Number of values of each modality; a position with classes counts once."""
+        return [_size(modality) for modality in self.modalities]
+
+    def reweighted(self, largest: int) -> None:
+        """Resolve the weights that go by the size of the modalities."""
+        self.modalities = tuple(
+            replace(modality, weight=largest / size) if modality.weight == "size" else modality
+            for modality, size in zip(self.modalities, self.sizes, strict=True)
+        )
+
+    def scale_of(self, modality: Modality) -> str | tuple[float, ...]:
+        """Return the scale of a likelihood, a fixed one in standardised units by column."""
+        if isinstance(modality.scale, str):
+            return modality.scale
+        return tuple((modality.scale / self.scale[modality.columns]).tolist())
+
+    def span(self, key: str) -> slice:
+        """Return where the columns of a block are among all columns."""
+        keys = list(self.widths)
+        start = sum(self.widths[k] for k in keys[: keys.index(key)])
+        return slice(start, start + self.widths[key])
 
     def standardised(self, table: Table, rows: np.ndarray | slice, dtype: Any) -> np.ndarray:
         """Return some rows, the blocks in the order of the fit, standardised."""
-        ordered = replace(table, blocks={key: table.blocks[key] for key in self.widths})
-        values = ordered.rows(rows)
-        return ((values - self.loc) / self.scale).astype(dtype)
+        parts = [
+            self.standardised_block(key, table.blocks[key], rows, dtype) for key in self.widths
+        ]
+        return parts[0] if len(parts) == 1 else np.hstack(parts)
+
+    def standardised_block(
+        self, key: str, block: Any, rows: np.ndarray | slice, dtype: Any
+    ) -> np.ndarray:
+        """Return some rows of one block, standardised."""
+        span = self.span(key)
+        return ((dense_rows(block, rows) - self.loc[span]) / self.scale[span]).astype(dtype)
 
     def restore(self, values: np.ndarray, index: Any = None) -> Any:
         """Bring model output to the units and the form of the fit's data.
@@ -127,6 +136,8 @@ class ModalitySet:
         return blocks.get("", blocks)
 
     def _container(self, key: str, values: np.ndarray, index: Any) -> Any:
+        if key in self.shapes:
+            return values.reshape(*values.shape[:-1], *self.shapes[key])
         if key not in self.column_names or values.ndim != 2:
             return values
         import pandas as pd
@@ -134,7 +145,30 @@ class ModalitySet:
         return pd.DataFrame(values, index=index, columns=self.column_names[key])
 
 
-def _with_likelihood(modality: Modality, statistics: ColumnStatistics) -> Modality:
+def _size(modality: Modality) -> int:
+    n_columns = len(modality.columns)
+    if modality.likelihood == "categorical" and modality.shape:
+        return n_columns // modality.shape[modality.axis]
+    return n_columns
+
+
+def _standardisation(
+    modalities: Sequence[Modality], statistics: ColumnStatistics, name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is subtracted from the columns, and by what they are then divided.
+
+    Columns have their own units, but the values of an array are of one kind.
+    """
+    loc, scale = statistics.mean.copy(), statistics.scale.copy()
+    for modality in modalities:
+        if name == "X_missing" and modality.likelihood in UNSCALED:
+            loc[modality.columns], scale[modality.columns] = 0.0, 1.0
+        elif len(modality.shape or ()) > 1:
+            loc[modality.columns], scale[modality.columns] = pool(statistics, modality)
+    return loc, scale
+
+
+def _with_likelihood(modality: Modality, statistics: ColumnStatistics, table: Table) -> Modality:
     """Resolve "auto", and check that the values are ones that the likelihood can have."""
     columns = modality.columns
     if modality.likelihood == "auto":
@@ -147,7 +181,20 @@ def _with_likelihood(modality: Modality, statistics: ColumnStatistics) -> Modali
             f"ranges from {low:g} to {high:g}. Rescale it, or use likelihood='gaussian' (from the "
             "first fit on, where 'auto' chose Bernoulli by its values)."
         )
+    if modality.likelihood == "categorical":
+        _check_one_hot(modality, low, table)
     return modality
+
+
+def _check_one_hot(modality: Modality, low: float, table: Table) -> None:
+    least, greatest = range_of_class_sums(table, modality)
+    if low < 0 or not np.allclose((least, greatest), 1.0, rtol=0, atol=1e-5):
+        raise ValueError(
+            f"A categorical modality has values in [0, 1] that sum to one along axis="
+            f"{modality.axis} of its shape {modality.shape}, but {modality.name!r} of X_missing "
+            f"has values from {low:g} on, and sums from {least:g} to {greatest:g}. Encode it "
+            "one-hot, or name another axis."
+        )
 
 
 def _check_finite_variance(variance: np.ndarray, name: str) -> None:

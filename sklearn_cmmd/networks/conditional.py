@@ -1,14 +1,51 @@
 """Networks that take a context and return a distribution: prior, encoder, classifier, decoder."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sklearn_cmmd.networks.likelihoods import HEADS, Distribution, Joint
-from sklearn_cmmd.networks.mlp import MLP
+from sklearn_cmmd.networks.distributions import Distribution, Gaussian, Joint
+from sklearn_cmmd.networks.likelihoods import Likelihood
 
-__all__ = ["Conditional", "Decoder", "JointFeatures", "make_head"]
+__all__ = [
+    "Columns",
+    "Conditional",
+    "Decoder",
+    "GeneratorHead",
+    "JointFeatures",
+    "ProductOfExperts",
+]
+
+
+class Columns(nn.Module):
+    """Some of the last axis' entries, as a view where they are contiguous.
+
+    Parameters
+    ----------
+    positions : sequence of int
+        Which.
+    width : int
+        Number of entries there are.
+    """
+
+    def __init__(self, positions: Sequence[int], width: int) -> None:
+        super().__init__()
+        positions = list(positions)
+        start, stop = positions[0], positions[0] + len(positions)
+        is_span = positions == list(range(start, stop))
+        self.span = slice(start, stop) if is_span else None
+        self.all = is_span and len(positions) == width
+        self.index: Tensor
+        index = None if is_span else torch.tensor(positions)
+        self.register_buffer("index", index, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the columns of `x`."""
+        if self.all:
+            return x
+        return x[..., self.index if self.span is None else self.span]
 
 
 class JointFeatures(nn.Module):
@@ -16,39 +53,37 @@ class JointFeatures(nn.Module):
 
     Parameters
     ----------
-    groups : sequence of sequences of int
-        Positions of each group's columns in the context. One group that holds all of them, the
-        usual case, needs no mixing layer.
-    body : callable
-        Makes the body of a group from its number of columns.
+    parts : sequence of (sequence of int, nn.Module)
+        Each group's positions in the context, and its body, a module with `out_features`. One
+        group, the usual case, needs no mixing layer.
+    width : int
+        Number of columns of the context.
     mix : callable
         Makes the mixing layer from the width of the bodies' joint output.
     """
 
     def __init__(
         self,
-        groups: Sequence[Sequence[int]],
-        body: Callable[[int], MLP],
-        mix: Callable[[int], MLP],
+        parts: Sequence[tuple[Sequence[int], Any]],
+        width: int,
+        mix: Callable[[int], Any],
     ) -> None:
         super().__init__()
-        bodies = [body(len(group)) for group in groups]
-        width = sum(body.out_features for body in bodies)
+        bodies = [body for _, body in parts]
+        joint_width = sum(body.out_features for body in bodies)
         self.bodies = nn.ModuleList(bodies)
-        self.mix = mix(width) if len(groups) > 1 else None
-        self.out_features = width if self.mix is None else self.mix.out_features
-        for i, group in enumerate(groups):
-            self.register_buffer(f"columns{i}", torch.tensor(group), persistent=False)
+        self.columns = nn.ModuleList(Columns(positions, width) for positions, _ in parts)
+        self.mix = mix(joint_width) if len(parts) > 1 else None
+        self.out_features: int = joint_width if self.mix is None else self.mix.out_features
 
     def forward(self, context: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Map (batch, columns) to (batch, out_features)."""
-        if self.mix is None:
-            features: Tensor = self.bodies[0](context, generator)
-            return features
         outputs = [
-            body(context[..., getattr(self, f"columns{i}")], generator)
-            for i, body in enumerate(self.bodies)
+            body(columns(context), generator)
+            for columns, body in zip(self.columns, self.bodies, strict=True)
         ]
+        if self.mix is None:
+            return outputs[0]
         mixed: Tensor = self.mix(torch.cat(outputs, -1), generator)
         return mixed
 
@@ -63,7 +98,41 @@ class Conditional(nn.Module):
 
     def forward(self, *context: Tensor, generator: torch.Generator | None = None) -> Distribution:
         """Return the distribution given the context's tensors laid side by side."""
-        distribution: Distribution = self.head(self.features(torch.cat(context, dim=-1), generator))
+        joined = context[0] if len(context) == 1 else torch.cat(context, dim=-1)
+        distribution: Distribution = self.head(self.features(joined, generator))
+        return distribution
+
+
+class ProductOfExperts(nn.Module):
+    """p(z | x_O) as the product of N(0, I) and one Gaussian for each observed modality.
+
+    Precisions add up, and the mean is that of the experts' means weighted by their precisions.
+    """
+
+    def __init__(self, experts: Sequence[Conditional]) -> None:
+        super().__init__()
+        self.experts = nn.ModuleList(experts)
+
+    def forward(self, *context: Tensor, generator: torch.Generator | None = None) -> Gaussian:
+        """Return the distribution given the context's tensors laid side by side."""
+        opinions = [expert(*context, generator=generator) for expert in self.experts]
+        loc = torch.stack([opinion.loc for opinion in opinions])
+        precision = torch.stack([torch.exp(-opinion.log_var) for opinion in opinions])
+        total = 1 + precision.sum(0)
+        return Gaussian((precision * loc).sum(0) / total, -torch.log(total))
+
+
+class GeneratorHead(nn.Module):
+    """Features to the distribution of each row, by a network that makes images or sequences."""
+
+    def __init__(self, network: nn.Module, likelihood: Likelihood) -> None:
+        super().__init__()
+        self.network = network
+        self.likelihood = likelihood
+
+    def forward(self, features: Tensor, generator: torch.Generator | None = None) -> Distribution:
+        """Return the distribution of each row."""
+        distribution: Distribution = self.likelihood(self.network(features, generator))
         return distribution
 
 
@@ -82,6 +151,8 @@ class Decoder(nn.Module):
         For each modality, its columns of x_M.
     weights : sequence of float
         For each modality, the weight of its log-likelihood.
+    sees_observed : bool
+        Whether the networks see x_O beside z.
     """
 
     def __init__(
@@ -91,26 +162,25 @@ class Decoder(nn.Module):
         network: Sequence[int],
         columns: Sequence[Sequence[int]],
         weights: Sequence[float],
+        sees_observed: bool,
     ) -> None:
         super().__init__()
         self.features = nn.ModuleList(features)
         self.heads = nn.ModuleList(heads)
         self.network = tuple(network)
         self.weights = tuple(weights)
-        for i, positions in enumerate(columns):
-            self.register_buffer(f"columns{i}", torch.tensor(positions), persistent=False)
+        self.sees_observed = sees_observed
+        order = torch.tensor([column for positions in columns for column in positions])
+        self.columns = nn.ModuleList(Columns(positions, len(order)) for positions in columns)
+        self.order: Tensor | None
+        in_place = bool((order.diff() == 1).all())
+        self.register_buffer("order", None if in_place else order.argsort(), persistent=False)
 
-    def forward(self, *context: Tensor, generator: torch.Generator | None = None) -> Joint:
+    def forward(self, x: Tensor, z: Tensor, generator: torch.Generator | None = None) -> Joint:
         """Return the joint distribution of all missing modalities."""
-        joined = torch.cat(context, dim=-1)
-        features = [network(joined, generator) for network in self.features]
-        return Joint(
-            tuple(head(features[i]) for head, i in zip(self.heads, self.network, strict=True)),
-            tuple(getattr(self, f"columns{i}") for i in range(len(self.heads))),
-            self.weights,
+        context = torch.cat([x, z], dim=-1) if self.sees_observed else z
+        features = [network(context, generator) for network in self.features]
+        parts = tuple(
+            head(features[i], generator) for head, i in zip(self.heads, self.network, strict=True)
         )
-
-
-def make_head(likelihood: str, in_features: int, features: int) -> nn.Module:
-    """Return the head of the likelihood with this name."""
-    return HEADS[likelihood](in_features, features)
+        return Joint(parts, tuple(self.columns), self.weights, self.order)

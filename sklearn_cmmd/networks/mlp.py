@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-__all__ = ["ACTIVATIONS", "MLP", "dropout", "init_linear", "linear"]
+__all__ = ["ACTIVATIONS", "HEAD_GAIN", "MLP", "dropout", "hidden_gain", "init_layer", "linear"]
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": nn.functional.relu,
@@ -17,6 +18,9 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": nn.functional.gelu,
 }
 
+# Last layers start near zero, so that q ≈ p ≈ N(0, I) and all classes are alike before training.
+HEAD_GAIN = 0.1
+
 
 def linear(in_features: int, out_features: int) -> nn.Linear:
     """Return a linear layer with undefined weights; torch's global stream is not drawn from."""
@@ -25,10 +29,15 @@ def linear(in_features: int, out_features: int) -> nn.Linear:
     return layer
 
 
-def init_linear(layer: nn.Linear, gain: float, generator: torch.Generator) -> None:
+def init_layer(layer: nn.Module, gain: float, fan_in: float, generator: torch.Generator) -> None:
     """Draw the weights of variance gain² / fan_in, and set the biases to zero."""
-    nn.init.normal_(layer.weight, std=gain / layer.in_features**0.5, generator=generator)
-    nn.init.zeros_(layer.bias)
+    nn.init.normal_(cast(Tensor, layer.weight), std=gain / fan_in**0.5, generator=generator)
+    nn.init.zeros_(cast(Tensor, layer.bias))
+
+
+def hidden_gain(activation: str) -> float:
+    """Return the gain with which activations keep their scale from layer to layer."""
+    return nn.init.calculate_gain("tanh" if activation == "tanh" else "relu")
 
 
 def dropout(x: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
@@ -63,11 +72,10 @@ class MLP(nn.Module):
         self.out_features = widths[-1]
 
     def init_weights(self, generator: torch.Generator) -> None:
-        """Draw the weights anew, so that activations keep their scale from layer to layer."""
-        gain = nn.init.calculate_gain("tanh" if self.activation == "tanh" else "relu")
+        """Draw the weights anew."""
         for layer in self.layers:
             assert isinstance(layer, nn.Linear)
-            init_linear(layer, gain, generator)
+            init_layer(layer, hidden_gain(self.activation), layer.in_features, generator)
 
     def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Map (batch, in_features) to (batch, out_features)."""

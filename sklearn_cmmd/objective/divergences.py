@@ -16,7 +16,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from sklearn_cmmd.networks.likelihoods import Gaussian
+from sklearn_cmmd.networks.distributions import Gaussian
 
 __all__ = ["ESTIMATORS", "KERNELS", "bandwidths", "expected_kernel", "gaussian_kl", "kernel", "mmd"]
 

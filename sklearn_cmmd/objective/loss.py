@@ -21,7 +21,7 @@ from torch import Tensor
 
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.conditional import Decoder
-from sklearn_cmmd.networks.likelihoods import Distribution, Gaussian, Joint
+from sklearn_cmmd.networks.distributions import Distribution, Gaussian, Joint
 from sklearn_cmmd.objective.divergences import gaussian_kl, mmd
 
 __all__ = ["LossTerms", "Objective", "Rows"]

@@ -1,69 +1,20 @@
-"""Whole minibatches by index, from tensors that live on the device.
+"""Whole minibatches by index, from data that live on the device.
 
 A `DataLoader` fetches row after row and then stacks them, which costs more than the arithmetic of
 a small network. Here one index gathers a whole batch.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sklearn_cmmd._validation import row_chunks
 from sklearn_cmmd.objective.loss import Rows
+from sklearn_cmmd.training.matrices import Matrix
 
-__all__ = ["RESIDENT_BYTES", "Batches", "PairedRows", "StreamedMatrix", "load"]
-
-# A matrix larger than this stays where it is (in memory, sparse, or on disk), and its rows are
-# read batch by batch.
-RESIDENT_BYTES = 2 * 1024**3
-
-
-class StreamedMatrix:
-    """Rows that are read, prepared and sent to the device batch by batch.
-
-    Parameters
-    ----------
-    read : callable
-        Takes an array or a slice of row numbers and returns a float32 array of those rows.
-    n_rows : int
-        Number of rows.
-    device : torch.device
-        Where the batches go.
-    """
-
-    def __init__(
-        self, read: Callable[[Any], np.ndarray], n_rows: int, device: torch.device
-    ) -> None:
-        self.read = read
-        self.n_rows = n_rows
-        self.device = device
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return self.n_rows
-
-    def index_select(self, dim: int, index: Tensor) -> Tensor:
-        """Return the rows at `index`, as `Tensor.index_select` does along axis 0."""
-        assert dim == 0
-        return torch.from_numpy(self.read(index.numpy(force=True))).to(self.device)
-
-
-Matrix = Tensor | StreamedMatrix
-
-
-def load(
-    read: Callable[[Any], np.ndarray], n_rows: int, n_columns: int, device: torch.device
-) -> Matrix:
-    """Return a float32 matrix as a tensor on the device, or streamed if it is too large."""
-    if 4 * n_rows * n_columns > RESIDENT_BYTES:
-        return StreamedMatrix(read, n_rows, device)
-    matrix = np.empty((n_rows, n_columns), np.float32)
-    for rows in row_chunks(n_rows, n_columns):
-        matrix[rows] = read(rows)
-    return torch.from_numpy(matrix).to(device)
+__all__ = ["Batches", "PairedRows"]
 
 
 class PairedRows(torch.utils.data.Dataset[Any]):
@@ -71,7 +22,7 @@ class PairedRows(torch.utils.data.Dataset[Any]):
 
     Parameters
     ----------
-    observed, missing : Tensor or StreamedMatrix of shape (n, n_columns)
+    observed, missing : Matrix of shape (n, n_columns)
         Standardised modalities.
     y : Tensor of shape (n,) or (n, n_labels)
         Labels.

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sklearn_cmmd.networks.cmmd import CMMD, Architecture, Block
+from sklearn_cmmd.networks.architecture import Architecture, Block
+from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.mlp import ACTIVATIONS, MLP, dropout
 
 ARCHITECTURE = Architecture(
     observed=(Block((0, 1)), Block((2, 3, 4))),
-    missing=(Block((0,)), Block((1, 2), "bernoulli")),
+    missing=(Block((0,)), Block((1, 2), likelihood="bernoulli")),
     n_labels=3,
     label_likelihood="categorical",
     latent_dim=4,
@@ -24,8 +25,11 @@ ARCHITECTURE = Architecture(
 SHARED = ARCHITECTURE
 OWN = replace(
     ARCHITECTURE,
-    observed=(Block((0, 1)), Block((2, 3, 4), shared=False)),
-    missing=(Block((0,), shared=False), Block((1, 2), "bernoulli", shared=False)),
+    observed=(Block((0, 1)), Block((2, 3, 4), prior="mlp", encoder="mlp", decoder="mlp")),
+    missing=(
+        Block((0,), encoder="mlp", decoder="mlp"),
+        Block((1, 2), encoder="mlp", decoder="mlp", likelihood="bernoulli"),
+    ),
 )
 LINEAR = replace(
     ARCHITECTURE, prior_hidden=(), encoder_hidden=(), decoder_hidden=(), classifier_hidden=()
@@ -79,7 +83,7 @@ def test_decoder_sees_observed_columns_and_latents(module, rows):
 def test_classifier_sees_the_latents_alone(module):
     z = torch.randn(10, 4, generator=torch.Generator().manual_seed(2))
     assert depends(lambda z: module.classifier(z).logits, z).all()
-    (first, *_) = module.classifier.features.bodies[0].layers or [module.classifier.head.logits]
+    (first, *_) = module.classifier.features.bodies[0].layers or [module.classifier.head.layer]
     assert first.in_features == 4
 
 
@@ -90,7 +94,7 @@ def test_decoder_networks(architecture, networks):
 
 def test_own_networks_are_joined_by_a_layer(rows):
     module = build(OWN)
-    assert [body.layers[0].in_features for body in module.prior.features.bodies] == [2, 3]
+    assert [body.layers[0].in_features for body in module.prior.features.bodies] == [3, 2]
     # Encoder: (observed 0, 1, labels) together, then three modalities of their own.
     assert [b.layers[0].in_features for b in module.encoder.features.bodies] == [5, 3, 1, 2]
     assert module.encoder.features.mix.layers[0].in_features == 4 * 7

@@ -1,17 +1,31 @@
 """Distributions against torch.distributions, and by Monte Carlo."""
 
+import math
+
 import pytest
 import torch
+from scipy.stats import kstest
 from torch import distributions
 
-from sklearn_cmmd.networks.likelihoods import (
-    HEADS,
+from sklearn_cmmd.networks.conditional import Columns
+from sklearn_cmmd.networks.distributions import (
     Bernoulli,
     Categorical,
+    CategoricalGrid,
     Gaussian,
-    GaussianHead,
     Joint,
+    Laplace,
 )
+from sklearn_cmmd.networks.likelihoods import (
+    BernoulliLikelihood,
+    CategoricalLikelihood,
+    GaussianLikelihood,
+    Head,
+    LaplaceLikelihood,
+    gaussian_head,
+)
+
+SCALES = ("column", "row", (0.5,) * 10)
 
 
 @pytest.fixture
@@ -52,8 +66,8 @@ def test_categorical_log_prob(rng):
 
 @pytest.mark.parametrize(
     "make",
-    [lambda x: Gaussian(x, 0.3 * x), Bernoulli, Categorical],
-    ids=["gaussian", "bernoulli", "categorical"],
+    [lambda x: Gaussian(x, 0.3 * x), lambda x: Laplace(x, 0.3 * x), Bernoulli, Categorical],
+    ids=["gaussian", "laplace", "bernoulli", "categorical"],
 )
 def test_draws_have_the_mean(make, rng):
     distribution = make(randn(rng, 2, 3))
@@ -91,39 +105,114 @@ def test_bernoulli_gradient_is_finite_at_the_edges(value):
 
 
 def test_variance_has_a_floor_and_a_ceiling():
-    head = GaussianHead(1, 1, bound=7.0)
+    head = gaussian_head(1, 1, bound=7.0)
     head.init_weights(torch.Generator().manual_seed(0))
-    head.both.weight.data.fill_(1e6)
+    head.layer.weight.data.fill_(1e6)
     log_var = head(torch.tensor([[-1.0], [1.0]])).log_var
     assert log_var.flatten().tolist() == [-7.0, 7.0]
 
 
-def test_variance_of_a_column_is_that_of_all_rows(rng):
-    head = HEADS["gaussian"](5, 2)
-    head.init_weights(rng)
+@pytest.mark.parametrize("likelihood", [GaussianLikelihood, LaplaceLikelihood])
+def test_scale_of_a_column_is_that_of_all_rows(likelihood, rng):
+    """The maximum-likelihood scale: the standard deviation, or the mean absolute deviation."""
     x = 3 * torch.randn(4000, 2, generator=rng) * torch.tensor([0.1, 1.0])
+    head = Head(5, likelihood(2))
+    for module in (head, head.likelihood):
+        module.init_weights(rng)
     optimizer = torch.optim.Adam(head.parameters(), lr=0.05)
     for _ in range(400):
         optimizer.zero_grad()
         (-head(torch.zeros(4000, 5)).log_prob(x).mean()).backward()
         optimizer.step()
-    found = head(torch.zeros(1, 5)).log_var.exp().detach()[0]
-    torch.testing.assert_close(found, x.var(0), rtol=0.05, atol=0)
+    _, log_scale = head(torch.zeros(1, 5))
+    want = {GaussianLikelihood: x.var(0), LaplaceLikelihood: x.abs().mean(0)}[likelihood]
+    torch.testing.assert_close(log_scale.exp().detach()[0], want, rtol=0.05, atol=0)
 
 
-@pytest.mark.parametrize("name", HEADS)
-def test_heads_start_near_zero(name, rng):
-    head = HEADS[name](64, 10)
+@pytest.mark.parametrize("likelihood", [GaussianLikelihood, LaplaceLikelihood])
+def test_fixed_scale(likelihood, rng):
+    raw, x = randn(rng, 4, 3), randn(rng, 4, 3)
+    scale = torch.tensor([0.5, 1.0, 3.0])
+    family = {GaussianLikelihood: distributions.Normal, LaplaceLikelihood: distributions.Laplace}
+    want = family[likelihood](raw, scale).log_prob(x).sum(-1)
+    found = likelihood(3, tuple(scale.tolist()))(raw).log_prob(x)
+    torch.testing.assert_close(found, want, check_dtype=False)
+    assert not list(likelihood(3, (1.0, 1.0, 1.0)).parameters())
+
+
+LIKELIHOODS = [
+    BernoulliLikelihood(10),
+    CategoricalLikelihood(10),
+    CategoricalLikelihood(10, (2, 5)),
+    *(kind(10, scale) for kind in (GaussianLikelihood, LaplaceLikelihood) for scale in SCALES),
+]
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=str)
+def test_heads_start_near_zero(likelihood, rng):
+    head = Head(64, likelihood)
     head.init_weights(rng)
-    for parameter in head(torch.randn(100, 64, generator=rng)):
-        assert parameter.abs().max() < 1
+    distribution = head(torch.randn(100, 64, generator=rng))
+    assert distribution[0].shape == (100, 10)
+    assert distribution[0].abs().max() < 1
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+@pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=str)
+def test_gradients_are_finite_at_the_edges(likelihood, value):
+    """Pixels and probabilities of exactly 0 and 1, for outputs as extreme as they come."""
+    raw = torch.tensor([-100.0, 0.0, 0.5, 1.0, 100.0]).repeat(likelihood.per_value * 2)
+    raw = raw.expand(3, -1).clone().requires_grad_()
+    log_prob = likelihood(raw).log_prob(torch.full((3, 10), value))
+    log_prob.sum().backward()
+    assert log_prob.isfinite().all()
+    assert raw.grad.isfinite().all()
+
+
+def test_laplace_log_prob(rng):
+    loc, log_scale, x = randn(rng, 3, 4, 5)
+    want = distributions.Laplace(loc, log_scale.exp()).log_prob(x).sum(-1)
+    torch.testing.assert_close(Laplace(loc, log_scale).log_prob(x), want, rtol=1e-12, atol=0)
+
+
+def test_laplace_draws_have_the_distribution(rng):
+    draws = Laplace(torch.full((5000,), 2.0), torch.full((5000,), 0.7)).sample(rng)
+    assert kstest(draws.numpy(), "laplace", args=(2.0, math.exp(0.7))).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("axis", [-1, -2])
+def test_categorical_grid_log_prob(axis, rng):
+    """A loop over the positions, each with a torch.distributions.Categorical."""
+    shape = (4, 3)
+    logits = randn(rng, 5, *shape)
+    n_classes, n_positions = shape[axis], shape[-3 - axis]
+    codes = torch.randint(n_classes, (5, n_positions), generator=rng)
+    x = torch.nn.functional.one_hot(codes, n_classes).movedim(-1, axis)
+    grid = CategoricalGrid(logits.flatten(1), shape, axis)
+    want = torch.zeros(5, dtype=torch.float64)
+    for position in range(n_positions):
+        at = logits.select(-3 - axis, position)
+        want += distributions.Categorical(logits=at).log_prob(codes[:, position])
+    torch.testing.assert_close(grid.log_prob(x.flatten(1)), want)
+    sums = grid.mean.unflatten(-1, shape).sum(axis)
+    torch.testing.assert_close(sums, torch.ones_like(sums))
+
+
+@pytest.mark.parametrize("axis", [-1, -2])
+def test_categorical_grid_draws(axis, rng):
+    grid = CategoricalGrid(randn(rng, 12), (4, 3), axis)
+    big = grid._replace(logits=grid.logits.expand(20_000, 12))
+    draws = big.sample(rng)
+    sums = draws.unflatten(-1, (4, 3)).sum(axis)
+    assert sums.eq(1).all()
+    assert ((draws.mean(0) - grid.mean).abs() < 4.5 * draws.std(0) / 20_000**0.5).all()
 
 
 def test_joint_keeps_the_order_of_the_columns(rng):
-    columns = (torch.tensor([3, 0]), torch.tensor([1, 2]))
+    take = (Columns([3, 0], 4), Columns([1, 2], 4))
     loc, logits = randn(rng, 5, 2), randn(rng, 5, 2)
     parts = (Gaussian(loc, torch.zeros_like(loc)), Bernoulli(logits))
-    joint = Joint(parts, columns, (1.0, 2.5))
+    joint = Joint(parts, take, (1.0, 2.5), torch.tensor([3, 0, 1, 2]).argsort())
     x = randn(rng, 5, 4).abs().clamp(max=1)
     want = parts[0].log_prob(x[:, [3, 0]]) + 2.5 * parts[1].log_prob(x[:, [1, 2]])
     torch.testing.assert_close(joint.log_prob(x), want)

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sklearn_cmmd.networks.likelihoods import Gaussian
+from sklearn_cmmd.networks.distributions import Gaussian
 from sklearn_cmmd.objective.divergences import bandwidths, expected_kernel, gaussian_kl, kernel, mmd
 
 KERNEL_VALUES = {

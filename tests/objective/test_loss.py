@@ -8,8 +8,9 @@ import torch
 from torch.distributions import Categorical, MultivariateNormal, Normal, kl_divergence
 
 from sklearn_cmmd import authors_preset
-from sklearn_cmmd.networks.cmmd import CMMD, Architecture, Block
-from sklearn_cmmd.networks.likelihoods import Gaussian
+from sklearn_cmmd.networks.architecture import Architecture, Block
+from sklearn_cmmd.networks.cmmd import CMMD
+from sklearn_cmmd.networks.distributions import Gaussian
 from sklearn_cmmd.objective.divergences import gaussian_kl
 from sklearn_cmmd.objective.loss import Objective, Rows
 

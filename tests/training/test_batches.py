@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_cmmd._random import generator
-from sklearn_cmmd.training import batches
-from sklearn_cmmd.training.batches import Batches, PairedRows, StreamedMatrix, load
+from sklearn_cmmd.training import matrices
+from sklearn_cmmd.training.batches import Batches, PairedRows
+from sklearn_cmmd.training.matrices import StreamedMatrix, load
 
 CPU = torch.device("cpu")
 
@@ -57,7 +58,7 @@ def test_everything_is_gathered_by_the_same_rows():
 
 @pytest.mark.parametrize("limit", [0, 2**30])
 def test_streamed_rows_are_the_resident_ones(monkeypatch, limit):
-    monkeypatch.setattr(batches, "RESIDENT_BYTES", limit)
+    monkeypatch.setattr(matrices, "RESIDENT_BYTES", limit)
     data = np.random.RandomState(0).normal(size=(40, 3)).astype(np.float32)
     matrix = load(lambda rows: data[rows], 40, 3, CPU)
     assert isinstance(matrix, StreamedMatrix) == (limit == 0)

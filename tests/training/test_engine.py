@@ -159,7 +159,7 @@ class Poison(Callback):
     def on_epoch_begin(self, net, **kwargs):
         if len(net.history) == self.epoch:
             self.before_ = {k: v.clone() for k, v in net.module_.state_dict().items()}
-            net.module_.prior.head.both.bias.data[0] = torch.nan
+            net.module_.prior.head.layer.bias.data[0] = torch.nan
 
 
 @pytest.mark.parametrize("early_stopping", [True, False])

@@ -7,7 +7,8 @@ import torch
 from torch.distributions import MultivariateNormal
 
 from sklearn_cmmd._random import Streams, generator, seed_sequence
-from sklearn_cmmd.networks.cmmd import CMMD, Architecture, Block
+from sklearn_cmmd.networks.architecture import Architecture, Block
+from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.objective.loss import Objective, Rows
 from sklearn_cmmd.training.batches import PairedRows
 from sklearn_cmmd.training.engine import TrainingSettings, train

@@ -1,0 +1,64 @@
+"""Everything that fixes the shapes of the networks, in plain values."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn_cmmd.networks.grid import Grid
+from sklearn_cmmd.networks.likelihoods import Scale
+
+__all__ = ["Architecture", "Block", "Network"]
+
+# "auto", the name of a network, or a factory of one.
+Network = str | Callable[..., Any]
+FLAT = Grid(())
+
+
+@dataclass(frozen=True)
+class Block:
+    """A modality as the networks see it.
+
+    `prior`, `encoder` and `decoder` say which network it has in each of the three; those that say
+    "auto" go through one network together, each of the others through its own. In the decoder, an
+    observed modality is read and a missing one is generated.
+    """
+
+    columns: tuple[int, ...]
+    name: str = ""
+    grid: Grid = FLAT
+    prior: Network = "auto"
+    encoder: Network = "auto"
+    decoder: Network = "auto"
+    likelihood: str = "gaussian"
+    scale: Scale = "column"
+    axis: int = -1
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Modalities of both sides, labels, and the widths and forms of the networks."""
+
+    observed: tuple[Block, ...]
+    missing: tuple[Block, ...]
+    n_labels: int
+    label_likelihood: str
+    latent_dim: int
+    prior_hidden: tuple[int, ...]
+    encoder_hidden: tuple[int, ...]
+    decoder_hidden: tuple[int, ...]
+    classifier_hidden: tuple[int, ...]
+    activation: str
+    dropout: float
+    fusion: str = "joint"
+    decoder_input: str = "both"
+
+    @property
+    def n_observed(self) -> int:
+        """Number of columns of x_O."""
+        return sum(len(block.columns) for block in self.observed)
+
+    @property
+    def n_missing(self) -> int:
+        """Number of columns of x_M."""
+        return sum(len(block.columns) for block in self.missing)

@@ -1,0 +1,159 @@
+"""Networks that a user brings: any nn.Module, made by a factory."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_cmmd.networks.grid import Grid
+
+__all__ = ["CustomBody", "CustomGenerator"]
+
+
+class CustomNetwork(nn.Module):
+    """A user's network, with torch's global random stream kept out of it.
+
+    Its weights, and its dropout in training, draw from torch's global stream; this stream is
+    seeded for them from the generator at hand, and afterwards put back.
+
+    Parameters
+    ----------
+    name : str
+        The modality's name, for messages.
+    build : callable
+        Makes the network.
+    """
+
+    def __init__(self, name: str, build: Callable[[], nn.Module]) -> None:
+        super().__init__()
+        self.name = name
+        self.build = build
+        self.network = self._built(0)
+
+    def init_weights(self, generator: torch.Generator) -> None:
+        """Make the network anew."""
+        self.network = self._built(_seed(generator))
+
+    def _built(self, seed: int) -> nn.Module:
+        with _seeded(seed):
+            network = self.build()
+            if not isinstance(network, nn.Module):
+                raise TypeError(
+                    f"The network of modality {self.name!r} must be a function that returns a "
+                    f"torch.nn.Module. It returned {network!r} instead."
+                )
+            return network
+
+    def _probe(self, *shape: int) -> torch.Size:
+        """Return the shape of the output for two rows of zeros of this shape."""
+        self.network.eval()
+        with torch.no_grad(), _seeded(0):
+            try:
+                output = self.network(torch.zeros(2, *shape))
+            except RuntimeError as error:
+                raise ValueError(
+                    f"The network of modality {self.name!r} does not take rows of shape {shape}: "
+                    f"{error}"
+                ) from error
+        self.network.train()
+        return output.shape
+
+    def _run(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        if not self.training or generator is None:
+            output: Tensor = self.network(x)
+            return output
+        with _seeded(_seed(generator), x.device):
+            output = self.network(x)
+        return output
+
+
+class CustomBody(CustomNetwork):
+    """A user's network from a modality to features.
+
+    Parameters
+    ----------
+    name : str
+        The modality's name.
+    factory : callable
+        Takes the shape of a row, channels first, and returns a network from (batch, *shape) to
+        (batch, features).
+    grid : Grid
+        Shape of a row.
+    """
+
+    def __init__(
+        self, name: str, factory: Callable[[tuple[int, ...]], nn.Module], grid: Grid
+    ) -> None:
+        super().__init__(name, partial(factory, grid.torch_shape))
+        self.grid = grid
+        shape = self._probe(*grid.torch_shape)
+        if len(shape) != 2 or shape[0] != 2:
+            raise ValueError(
+                f"The network of modality {name!r} must return one row of features for each row: "
+                f"(batch, features). For two rows it returned shape {tuple(shape)}; flatten its "
+                "output."
+            )
+        self.out_features = shape[1]
+
+    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Map (batch, numel) to (batch, out_features)."""
+        return self._run(self.grid.unflatten(x), generator)
+
+
+class CustomGenerator(CustomNetwork):
+    """A user's network from features to the raw numbers of a likelihood.
+
+    Parameters
+    ----------
+    name : str
+        The modality's name.
+    factory : callable
+        Takes the width of the input and the shape of the output, channels first, and returns a
+        network from (batch, width) to (batch, *shape).
+    in_features : int
+        Width of the input.
+    grid : Grid
+        Shape of a row.
+    per_value : int
+        Number of raw numbers for each value; the output's first axis is so many times longer.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        factory: Callable[[int, tuple[int, ...]], nn.Module],
+        in_features: int,
+        grid: Grid,
+        per_value: int,
+    ) -> None:
+        first, *rest = grid.torch_shape
+        expected = (per_value * first, *rest)
+        super().__init__(name, partial(factory, in_features, expected))
+        self.grid = grid
+        self.per_value = per_value
+        shape = self._probe(in_features)
+        if tuple(shape) != (2, *expected):
+            raise ValueError(
+                f"The decoder of modality {name!r} must return rows of shape {expected}. For two "
+                f"rows it returned an array of shape {tuple(shape)} instead."
+            )
+
+    def forward(self, features: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Map (batch, in_features) to (batch, per_value · numel)."""
+        return self.grid.flatten(self._run(features, generator), self.per_value)
+
+
+def _seed(generator: torch.Generator) -> int:
+    return int(torch.randint(2**31, (), generator=generator, device=generator.device))
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    on_gpu = device is not None and device.type == "cuda"
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if on_gpu else []):
+        torch.default_generator.manual_seed(seed)
+        if on_gpu:
+            torch.cuda.manual_seed(seed)
+        yield

@@ -1,0 +1,200 @@
+"""Distributions of a row.
+
+Every distribution is a named tuple of tensors whose last axis is the event: `log_prob` sums over
+it, `mean` and `sample` have its shape. They are lighter than those of torch.distributions, take a
+generator, and work with any number of leading axes.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "CategoricalGrid",
+    "Distribution",
+    "Gaussian",
+    "Joint",
+    "Laplace",
+]
+
+
+class Distribution(Protocol):
+    """What the objective and the estimators need of a distribution."""
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean of each variable."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-density of `x`, summed over the last axis."""
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """One draw."""
+
+
+class Gaussian(NamedTuple):
+    """Independent normal variables."""
+
+    loc: Tensor
+    log_var: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean of each variable."""
+        return self.loc
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-density of `x`, summed over the last axis."""
+        squared = (x - self.loc).square() * torch.exp(-self.log_var)
+        return -0.5 * (squared + self.log_var + math.log(2 * math.pi)).sum(-1)
+
+    def rsample(self, noise: Tensor) -> Tensor:
+        """Draw that is differentiable in the parameters, from standard normal `noise`."""
+        return self.loc + torch.exp(0.5 * self.log_var) * noise
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """One draw."""
+        return self.rsample(torch.empty_like(self.loc).normal_(generator=generator))
+
+
+class Laplace(NamedTuple):
+    """Independent variables of density exp(−|x − loc| / b) / 2b, b the scale."""
+
+    loc: Tensor
+    log_scale: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean of each variable."""
+        return self.loc
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-density of `x`, summed over the last axis."""
+        distance = (x - self.loc).abs() * torch.exp(-self.log_scale)
+        return -(distance + self.log_scale + math.log(2)).sum(-1)
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """One draw, as the difference of two exponential variables."""
+        up, down = (torch.empty_like(self.loc).exponential_(generator=generator) for _ in range(2))
+        return self.loc + torch.exp(self.log_scale) * (up - down)
+
+
+class Bernoulli(NamedTuple):
+    """Independent binary variables; `log_prob` takes any value in [0, 1] as a soft target."""
+
+    logits: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """Probability of each variable being one."""
+        return torch.sigmoid(self.logits)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-probability of `x`, summed over the last axis."""
+        return (x * self.logits - nn.functional.softplus(self.logits)).sum(-1)
+
+    def log_mean(self) -> Tensor:
+        """Logarithm of the mean, finite where the mean underflows."""
+        return nn.functional.logsigmoid(self.logits)
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """One draw of zeros and ones."""
+        return torch.bernoulli(self.mean, generator=generator)
+
+
+class Categorical(NamedTuple):
+    """One of several classes, in one-hot form along the last axis."""
+
+    logits: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """Probability of each class."""
+        return torch.softmax(self.logits, -1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-probability of the one-hot `x`."""
+        return (x * self.log_mean()).sum(-1)
+
+    def log_mean(self) -> Tensor:
+        """Logarithm of the mean, finite where the mean underflows."""
+        return torch.log_softmax(self.logits, -1)
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """One draw in one-hot form."""
+        flat = self.mean.flatten(0, -2)
+        classes = torch.multinomial(flat, 1, generator=generator)
+        return torch.zeros_like(flat).scatter_(1, classes, 1).view_as(self.logits)
+
+
+class CategoricalGrid(NamedTuple):
+    """A class for each position of a grid, in one-hot form along one axis of it, and flattened.
+
+    `axis` counts from the end of `shape`, the shape of a row.
+    """
+
+    logits: Tensor
+    shape: tuple[int, ...]
+    axis: int
+
+    @property
+    def mean(self) -> Tensor:
+        """Probability of each class at each position."""
+        return self._flat(self._positions(self.logits).mean)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-probability of the one-hot `x`, summed over the positions."""
+        per_position = self._positions(self.logits).log_prob(self._classes_last(x))
+        return per_position.flatten(x.dim() - 1).sum(-1)
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """One draw in one-hot form."""
+        return self._flat(self._positions(self.logits).sample(generator))
+
+    def _positions(self, logits: Tensor) -> Categorical:
+        return Categorical(self._classes_last(logits))
+
+    def _classes_last(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, self.shape).movedim(self.axis, -1)
+
+    def _flat(self, x: Tensor) -> Tensor:
+        return x.movedim(-1, self.axis).flatten(-len(self.shape))
+
+
+class Joint(NamedTuple):
+    """Independent parts, each a distribution of some columns of one row.
+
+    `take` pick the columns of each part; `order` brings the parts' columns, laid side by side,
+    to their places, and is None where they are in place already.
+    """
+
+    parts: tuple[Distribution, ...]
+    take: tuple[Callable[[Tensor], Tensor], ...]
+    weights: tuple[float, ...]
+    order: Tensor | None
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean of each column."""
+        return self._assemble([part.mean for part in self.parts])
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-density of `x` summed over all columns, each part times its weight."""
+        terms = [
+            weight * part.log_prob(take(x))
+            for part, take, weight in zip(self.parts, self.take, self.weights, strict=True)
+        ]
+        return torch.stack(terms).sum(0)
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """One draw."""
+        return self._assemble([part.sample(generator) for part in self.parts])
+
+    def _assemble(self, values: list[Tensor]) -> Tensor:
+        joined = values[0] if len(values) == 1 else torch.cat(values, -1)
+        return joined if self.order is None else joined[..., self.order]
