@@ -24,7 +24,7 @@ class IndexedArray:
         For each row, its place in `array`.
     factor : float, default=1.0
         What the values are multiplied by; 1/255 brings bytes to [0, 1]. Other than 1 it makes
-        the values float32, unless they are of a wider floating-point type.
+        the values float32, or float64 where those of `array` need it.
 
     Raises
     ------
@@ -46,8 +46,10 @@ class IndexedArray:
     def __init__(self, array: Any, index: Any, factor: float = 1.0) -> None:
         self.array = np.asanyarray(array)
         self.index = np.asarray(index)
+        if self.index.size == 0:
+            self.index = self.index.astype(np.intp)
         self.factor = factor
-        if self.index.ndim != 1 or (len(self.index) and self.index.dtype.kind not in "iu"):
+        if self.index.ndim != 1 or self.index.dtype.kind not in "iu":
             raise ValueError(
                 "index must be one integer for each row. Got an array of "
                 f"{self.index.dtype} of shape {self.index.shape} instead."

@@ -195,8 +195,8 @@ def make_mnist_svhn_text(
     """Make MNIST-SVHN-Text: a digit, a house number, and the word for them.
 
     To the pairs of :func:`make_mnist_svhn` comes the English word of the digit, in eight places
-    of which the others are blank. It starts anywhere where it fits, all places being equally
-    likely. The data of [1]_ differ in this alone: there the last place is always blank.
+    of which the others are blank. It starts anywhere where a blank is left behind it, all
+    places being equally likely, as in the data of [1]_.
 
     The full training sets give 1,121,360 rows and the full test sets 200,000. Rows are matched
     within those that are given. Call it once on the training rows and once on the test rows. The

@@ -45,10 +45,9 @@ class ConvSpec:
     @classmethod
     def halving(cls, channels: tuple[int, int], size: Sequence[int]) -> "ConvSpec":
         """Halve the axes that are still long, and keep the others."""
-        long = [n > LAST_SIZE for n in size]
-        kernel = tuple(4 if is_long else 3 for is_long in long)
-        stride = tuple(2 if is_long else 1 for is_long in long)
-        return cls(channels, tuple(size), kernel, stride, (1,) * len(size))
+        spans = [(4, 2, 1) if n > LAST_SIZE else (3, 1, 1) if n > 2 else (1, 1, 0) for n in size]
+        kernel, stride, padding = zip(*spans, strict=True)
+        return cls(channels, tuple(size), kernel, stride, padding)
 
     @classmethod
     def pointwise(cls, channels: tuple[int, int], size: Sequence[int]) -> "ConvSpec":

@@ -2,6 +2,7 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy.ndimage import rotate
 from scipy.stats import kstest
 from sklearn.linear_model import LogisticRegression
 
@@ -189,6 +190,20 @@ def test_angles(builder):
     assert kstest(bunch.angles, "uniform", args=(-45, 90)).pvalue > 0.01
     assert np.abs(measured).max() < 46
     assert np.abs(bunch.angles).max() > 44
+
+
+def test_turning_keeps_the_brightness():
+    """Linear interpolation stays within the values of the image, and bytes are rounded."""
+    images = np.zeros((256, 15, 15), dtype=np.uint8)
+    images[:, 4:11, 4:11] = np.arange(256)[:, None, None]
+    target = np.zeros(256, dtype=int)
+    turned = make_two_view_mnist(images, target, random_state=0).views["rotated"]
+    np.testing.assert_allclose(turned.max(axis=(1, 2)) * 255, np.arange(256), atol=1e-3)
+    assert (turned[:, 0] == 0).all()
+    three = make_three_modality_mnist(images, target, images[..., None].repeat(3, -1), target)
+    for image, angle, found in zip(images, three.angles, three.views["rotated"].array, strict=True):
+        exact = rotate(image.astype(float), angle, reshape=False, order=1)
+        np.testing.assert_allclose(found, exact, atol=0.501)
 
 
 def test_two_views_of_real_digits(digits):

@@ -7,6 +7,7 @@ import torch
 
 from sklearn_cmmd.networks.architecture import Architecture, Block
 from sklearn_cmmd.networks.cmmd import CMMD
+from sklearn_cmmd.networks.distributions import Gaussian
 from sklearn_cmmd.networks.mlp import ACTIVATIONS, MLP, dropout
 
 ARCHITECTURE = Architecture(
@@ -95,8 +96,8 @@ def test_decoder_networks(architecture, networks):
 def test_own_networks_are_joined_by_a_layer(rows):
     module = build(OWN)
     assert [body.layers[0].in_features for body in module.prior.features.bodies] == [3, 2]
-    # Encoder: (observed 0, 1, labels) together, then three modalities of their own.
-    assert [b.layers[0].in_features for b in module.encoder.features.bodies] == [5, 3, 1, 2]
+    # Encoder: three modalities of their own, then (observed 0, 1, labels) together.
+    assert [b.layers[0].in_features for b in module.encoder.features.bodies] == [3, 1, 2, 5]
     assert module.encoder.features.mix.layers[0].in_features == 4 * 7
 
 
@@ -158,3 +159,65 @@ def test_dropout_in_training_only():
     one, two = (mlp(x, torch.Generator().manual_seed(seed)) for seed in (1, 2))
     assert not torch.equal(one, two)
     assert torch.equal(mlp(x, torch.Generator().manual_seed(1)), one)
+
+
+PRODUCT = replace(ARCHITECTURE, fusion="product")
+
+
+def test_product_of_experts_is_the_product_of_the_densities(rows):
+    """Up to a constant in z, log p(z|x) is the sum of the experts' log-densities and N(0, I)'s."""
+    module = build(PRODUCT).double()
+    x = rows[0].double()
+    product = module.prior(x)
+    z = torch.randn(50, 10, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    total = Gaussian(torch.zeros_like(z), torch.zeros_like(z)).log_prob(z)
+    for expert in module.prior.experts:
+        total = total + expert(x).log_prob(z)
+    constant = total - product.log_prob(z)
+    torch.testing.assert_close(constant, constant[:1].expand(50, 10))
+
+
+def test_each_expert_sees_one_modality(rows):
+    module = build(PRODUCT)
+    seen = [
+        depends(lambda x, e=expert: e(x).loc, rows[0]).tolist() for expert in module.prior.experts
+    ]
+    assert seen == [[True, True, False, False, False], [False, False, True, True, True]]
+
+
+def test_decoder_of_the_latents_alone(rows):
+    module = build(replace(ARCHITECTURE, decoder_input="latent"))
+    z = torch.randn(10, 4, generator=torch.Generator().manual_seed(2))
+    x = rows[0].requires_grad_()
+    mean = module.decoder(x, z).mean
+    assert depends(lambda z: module.decoder(x, z).mean, z).all()
+    (gradient,) = torch.autograd.grad(mean.sum(), x, allow_unused=True)
+    assert gradient is None
+
+
+@pytest.mark.parametrize("architecture", [SHARED, OWN], ids=["shared", "own"])
+def test_start_from_networks_without_labels(architecture, rows):
+    """With the weights of the labels at zero, both encoders are one function."""
+    x, m, labels = rows
+    bare = CMMD(replace(architecture, n_labels=0))
+    bare.init_weights(torch.Generator().manual_seed(5))
+    module = build(architecture)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    module.start_from(bare.eval())
+    for name, value in module.prior.state_dict().items():
+        assert torch.equal(value, bare.prior.state_dict()[name])
+    first = module.encoder.features.bodies[-1].layers[0].weight
+    assert torch.equal(
+        first[:, -3:], before["encoder.features.bodies." + last_body(module)][:, -3:]
+    )
+    assert torch.equal(module.classifier.head.layer.weight, before["classifier.head.layer.weight"])
+    with torch.no_grad():
+        first[:, -3:] = 0
+    assert torch.allclose(module.posterior(x, m, labels).loc, bare.posterior(x, m).loc, atol=1e-6)
+    assert torch.equal(
+        module.decoder(x, labels.new_ones(10, 4)).mean, bare.decoder(x, labels.new_ones(10, 4)).mean
+    )
+
+
+def last_body(module):
+    return f"{len(module.encoder.features.bodies) - 1}.layers.0.weight"
