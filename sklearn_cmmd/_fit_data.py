@@ -162,7 +162,10 @@ def learn_layout(
                 f"Modalities {sorted(both)} are both observed and missing. Leave them out of "
                 "X_missing if they are at hand at test time, and out of X if they are not."
             )
-        missing_set.reweighted(max(observed_set.sizes + missing_set.sizes))
+    sets = [observed_set] if missing_set is None else [observed_set, missing_set]
+    largest = max(size for modalities in sets for size in modalities.sizes)
+    for modalities in sets:
+        modalities.reweight(largest)
     return Layout(observed_set, missing_set, _learn_labels(data, classes, incremental))
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from sklearn_cmmd.datasets import load_multiple_features
+from sklearn_cmmd.training.engine import CMMDNet
 
 torch.set_num_threads(1)
 
@@ -25,6 +26,16 @@ SMALL = {
 def small():
     """Parameters of an estimator that fits in a fraction of a second."""
     return dict(SMALL)
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """Fail the test if a network is trained."""
+
+    def refuse(self, *args, **kwargs):
+        pytest.fail("training began before the error")
+
+    monkeypatch.setattr(CMMDNet, "partial_fit", refuse)
 
 
 @pytest.fixture(scope="session")

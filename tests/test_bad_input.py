@@ -10,22 +10,11 @@ from sklearn.model_selection import GridSearchCV, cross_validate
 from skorch.helper import SliceDict
 
 from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Modality
-from sklearn_cmmd.training.engine import CMMDNet
 
 RNG = np.random.RandomState(0)
 X = RNG.normal(size=(30, 4))
 M = RNG.normal(size=(30, 3))
 Y = np.arange(30) % 2
-
-
-@pytest.fixture
-def no_training(monkeypatch):
-    """Fail the test if a network is trained."""
-
-    def refuse(self, *args, **kwargs):
-        pytest.fail("training began before the error")
-
-    monkeypatch.setattr(CMMDNet, "partial_fit", refuse)
 
 
 def with_value(array, value):

@@ -81,7 +81,7 @@ class ModalitySet:
         """Number of values of each modality; a position with classes counts once."""
         return [_size(modality) for modality in self.modalities]
 
-    def reweighted(self, largest: int) -> None:
+    def reweight(self, largest: int) -> None:
         """Resolve the weights that go by the size of the modalities."""
         self.modalities = tuple(
             replace(modality, weight=largest / size) if modality.weight == "size" else modality

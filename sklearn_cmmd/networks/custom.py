@@ -24,41 +24,41 @@ class CustomNetwork(nn.Module):
         The modality's name, for messages.
     build : callable
         Makes the network.
+    in_shape : tuple of int
+        Shape of one row of its input.
     """
 
-    def __init__(self, name: str, build: Callable[[], nn.Module]) -> None:
+    def __init__(
+        self, name: str, build: Callable[[], nn.Module], in_shape: tuple[int, ...]
+    ) -> None:
         super().__init__()
         self.name = name
         self.build = build
-        self.network = self._built(0)
+        self.in_shape = in_shape
+        self.network, self.out_shape = self._built(0)
 
     def init_weights(self, generator: torch.Generator) -> None:
         """Make the network anew."""
-        self.network = self._built(_seed(generator))
+        self.network, _ = self._built(_seed(generator))
 
-    def _built(self, seed: int) -> nn.Module:
-        with _seeded(seed):
+    def _built(self, seed: int) -> tuple[nn.Module, tuple[int, ...]]:
+        """Return a network and the shape of its output for two rows of zeros."""
+        with _seeded(seed), torch.no_grad():
             network = self.build()
             if not isinstance(network, nn.Module):
                 raise TypeError(
                     f"The network of modality {self.name!r} must be a function that returns a "
                     f"torch.nn.Module. It returned {network!r} instead."
                 )
-            return network
-
-    def _probe(self, *shape: int) -> torch.Size:
-        """Return the shape of the output for two rows of zeros of this shape."""
-        self.network.eval()
-        with torch.no_grad(), _seeded(0):
+            network.eval()
             try:
-                output = self.network(torch.zeros(2, *shape))
+                output = network(torch.zeros(2, *self.in_shape))
             except RuntimeError as error:
                 raise ValueError(
-                    f"The network of modality {self.name!r} does not take rows of shape {shape}: "
-                    f"{error}"
+                    f"The network of modality {self.name!r} does not take rows of shape "
+                    f"{self.in_shape}: {error}"
                 ) from error
-        self.network.train()
-        return output.shape
+        return network.train(), tuple(output.shape)
 
     def _run(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
         if not self.training or generator is None:
@@ -86,13 +86,13 @@ class CustomBody(CustomNetwork):
     def __init__(
         self, name: str, factory: Callable[[tuple[int, ...]], nn.Module], grid: Grid
     ) -> None:
-        super().__init__(name, partial(factory, grid.torch_shape))
+        super().__init__(name, partial(factory, grid.torch_shape), grid.torch_shape)
         self.grid = grid
-        shape = self._probe(*grid.torch_shape)
+        shape = self.out_shape
         if len(shape) != 2 or shape[0] != 2:
             raise ValueError(
                 f"The network of modality {name!r} must return one row of features for each row: "
-                f"(batch, features). For two rows it returned shape {tuple(shape)}; flatten its "
+                f"(batch, features). For two rows it returned shape {shape}; flatten its "
                 "output."
             )
         self.out_features = shape[1]
@@ -130,14 +130,13 @@ class CustomGenerator(CustomNetwork):
     ) -> None:
         first, *rest = grid.torch_shape
         expected = (per_value * first, *rest)
-        super().__init__(name, partial(factory, in_features, expected))
+        super().__init__(name, partial(factory, in_features, expected), (in_features,))
         self.grid = grid
         self.per_value = per_value
-        shape = self._probe(in_features)
-        if tuple(shape) != (2, *expected):
+        if self.out_shape != (2, *expected):
             raise ValueError(
                 f"The decoder of modality {name!r} must return rows of shape {expected}. For two "
-                f"rows it returned an array of shape {tuple(shape)} instead."
+                f"rows it returned an array of shape {self.out_shape} instead."
             )
 
     def forward(self, features: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -1,0 +1,195 @@
+"""Arrays of any shape, several modalities on both sides, and networks of the user's own."""
+
+import pickle
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import GridSearchCV, cross_val_predict
+from skorch.helper import SliceDict
+from torch import nn
+
+from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Modality
+from sklearn_cmmd.datasets import decode_text, load_multiple_features, make_mnist_svhn_text
+
+DESCRIBED = {
+    "mnist": Modality("mnist", network={"prior": "mlp"}, likelihood="bernoulli"),
+    "svhn": Modality("svhn", channels="last", network="conv2d", likelihood="laplace", scale=0.75),
+    "text": Modality("text", channels="last", network="conv1d", likelihood="categorical"),
+}
+SUBSETS = [subset for size in (1, 2, 3) for subset in combinations(DESCRIBED, size)]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Small real digits of three classes, as grey and coloured images and as words."""
+    bunch = load_multiple_features()
+    rows = np.flatnonzero(bunch.target < 3)[::4]
+    grey = (bunch.images[rows] * (255 / 6)).astype(np.uint8)
+    colour = np.stack([grey, grey // 2, 255 - grey], axis=-1)
+    y = bunch.target[rows]
+    return make_mnist_svhn_text(grey, y, colour, y, n_repeats=2, random_state=0)
+
+
+def described(names):
+    return [DESCRIBED[name] for name in names]
+
+
+def views(digits, names):
+    return SliceDict(**{name: digits.views[name] for name in names})
+
+
+def fit(digits, subset, small, **params):
+    rest = [name for name in DESCRIBED if name not in subset]
+    clf = CMMDClassifier(
+        observed=described(subset),
+        missing=described(rest) if rest else None,
+        **small | {"max_epochs": 4} | params,
+    )
+    X_missing = views(digits, rest) if rest else None
+    return clf.fit(views(digits, subset), digits.target, X_missing=X_missing), rest
+
+
+@pytest.mark.parametrize("subset", SUBSETS, ids="+".join)
+def test_every_subset_of_three_modalities(digits, subset, small):
+    clf, rest = fit(digits, subset, small)
+    X = views(digits, subset)
+    assert clf.predict(X).shape == digits.target.shape
+    assert clf.transform(X).shape == (len(digits.target), 8)
+    loaded = pickle.loads(pickle.dumps(clf))
+    assert np.array_equal(loaded.predict_proba(X), clf.predict_proba(X))
+    if not rest:
+        with pytest.raises(ValueError, match="nothing to generate"):
+            clf.generate_missing(X)
+        return
+    generated = clf.generate_missing(X)
+    draws = clf.generate_missing(X, n_samples=3, random_state=0)
+    for name in rest:
+        rows, *shape = digits.views[name].shape
+        assert generated[name].shape == (rows, *shape)
+        assert draws[name].shape == (rows, 3, *shape)
+    if "text" in rest:
+        np.testing.assert_allclose(generated["text"].sum(-1), 1, rtol=1e-5)
+        assert (draws["text"].sum(-1) == 1).all()
+        assert decode_text(draws["text"]).shape == (len(digits.target), 3)
+    if "mnist" in rest:
+        assert np.isin(draws["mnist"], (0, 1)).all()
+
+
+@pytest.mark.parametrize("subset", [("mnist",), ("svhn", "text"), ("mnist", "svhn", "text")])
+def test_searches_slice_mappings_of_indexed_arrays(digits, subset, small):
+    clf, rest = fit(digits, subset, small, max_epochs=1)
+    params = {} if not rest else {"X_missing": views(digits, rest)}
+    search = GridSearchCV(clone(clf), {"omega": [0.2, 0.8]}, cv=2, error_score="raise")
+    search.fit(views(digits, subset), digits.target, **params)
+    assert search.predict(views(digits, subset)).shape == digits.target.shape
+    predicted = cross_val_predict(
+        clone(clf), views(digits, subset), digits.target, cv=2, params=params
+    )
+    assert predicted.shape == digits.target.shape
+
+
+def test_an_array_and_its_columns_give_one_model(digits, small):
+    """The form of the data does not matter where the shape is said."""
+    images, y = np.asarray(digits.views["svhn"]), digits.target
+    params = small | {"max_epochs": 2}
+    array = CMMDClassifier(
+        observed=[Modality("m", channels="last", network="conv2d")], **params
+    ).fit(images, y, X_missing=images)
+    shape = images.shape[1:]
+    flat = CMMDClassifier(
+        observed=[Modality("m", shape=shape, channels="last", network="conv2d")],
+        missing=[Modality("m2", shape=shape)],
+        **params,
+    ).fit(images.reshape(len(y), -1), y, X_missing=images.reshape(len(y), -1))
+    for one, other in zip(array.module_.parameters(), flat.module_.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert array.generate_missing(images).shape == images.shape
+    assert flat.generate_missing(images.reshape(len(y), -1)).shape == (len(y), images[0].size)
+    assert array.n_features_in_ == flat.n_features_in_ == images[0].size
+
+
+def test_channels_first_and_last_give_one_model(digits, small):
+    """All but the order of the encoder's and decoder's columns is the same."""
+    last, y = np.asarray(digits.views["svhn"]), digits.target
+    first = np.moveaxis(last, -1, 1)
+    roles = {"prior": "conv2d", "encoder": "conv2d", "decoder": "conv2d"}
+    accuracy = []
+    for channels, images in (("first", first), ("last", last)):
+        clf = CMMDClassifier(
+            observed=[Modality("m", channels=channels, network=roles)],
+            missing=[Modality("w", channels=channels, network=roles)],
+            **small | {"max_epochs": 2, "dropout": 0.0},
+        ).fit(images, y, X_missing=images)
+        generated = clf.generate_missing(images)
+        accuracy.append(np.moveaxis(generated, 1, -1) if channels == "first" else generated)
+    np.testing.assert_allclose(*accuracy, atol=1e-4)
+
+
+def body(shape):
+    return nn.Sequential(nn.Conv2d(shape[0], 4, 3), nn.Flatten(), nn.Dropout(0.2), nn.LazyLinear(9))
+
+
+def decoder(width, shape):
+    return nn.Sequential(nn.Linear(width, int(np.prod(shape))), nn.Unflatten(1, shape))
+
+
+@pytest.mark.parametrize("scale", ["column", "row"])
+def test_networks_of_the_users_own(digits, small, scale):
+    roles = {"encoder": body, "decoder": decoder}
+    clf = CMMDClassifier(
+        observed=[Modality("seen", channels="last", network=body)],
+        missing=[Modality("unseen", channels="last", network=roles, scale=scale)],
+        **small | {"max_epochs": 3},
+    )
+    images, y = digits.views["svhn"], digits.target
+    runs = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        state = torch.get_rng_state()
+        fitted = clone(clf).fit(images, y, X_missing=images)
+        assert torch.equal(torch.get_rng_state(), state)
+        runs.append(fitted.predict_proba(images))
+    assert np.array_equal(*runs)
+    assert fitted.generate_missing(images, n_samples=2).shape == (len(y), 2, *images.shape[1:])
+    loaded = pickle.loads(pickle.dumps(fitted))
+    assert np.array_equal(loaded.predict_proba(images), runs[1])
+
+
+@pytest.mark.parametrize("network", [body, {"prior": lambda shape: nn.Flatten(0)}])
+def test_a_network_that_does_not_fit_is_named_before_training(digits, small, network, no_training):
+    observed = [Modality("flat", network=network)]
+    with pytest.raises((ValueError, TypeError), match="network of modality 'flat'"):
+        CMMDClassifier(observed=observed, **small).fit(np.ones((6, 4)), [0, 1] * 3)
+
+
+def test_other_shapes_are_refused_later(digits, small):
+    images, y = np.asarray(digits.views["svhn"]), digits.target
+    clf = CMMDTransformer(**small | {"max_epochs": 1}).fit(images, y)
+    with pytest.raises(ValueError, match=r"row of X has shape \(720,\), but it had shape \(16, 15"):
+        clf.transform(images.reshape(len(y), -1))
+    with pytest.raises(ValueError, match=r"shape \(15, 16, 3\), but it had shape \(16, 15, 3\)"):
+        clf.transform(images.transpose(0, 2, 1, 3))
+
+
+@pytest.mark.parametrize("params", [{"fusion": "product"}, {"decoder_input": "latent"}])
+def test_forms_of_the_networks(digits, small, params):
+    """A product of experts, and a decoder that sees z alone, learn as well."""
+    clf, _ = fit(digits, ("mnist", "text"), small, max_epochs=8, **params)
+    X = views(digits, ("mnist", "text"))
+    assert accuracy_score(digits.target, clf.predict(X)) > 0.9
+
+
+def test_a_missing_modality_of_classes_is_generated(small):
+    """Words that follow from the rows: what is drawn is the word of the class."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=300)
+    X = np.eye(3)[y] + 0.1 * rng.normal(size=(300, 3))
+    words = np.eye(5)[np.array([[0, 1, 2, 3], [3, 3, 3, 3], [4, 2, 0, 2]])[y]]
+    word = Modality("word", channels="last", likelihood="categorical", network="conv1d")
+    clf = CMMDClassifier(missing=[word], **small | {"max_epochs": 30}).fit(X, y, X_missing=words)
+    draws = clf.generate_missing(X, n_samples=20, random_state=0)
+    assert (draws.argmax(-1) == words.argmax(-1)[:, None]).mean() > 0.95
