@@ -14,16 +14,16 @@ from sklearn_cmmd import CMMDClassifier, Modality
 
 X, y = load_digits(return_X_y=True)
 rows = []
-for likelihood in ("heteroscedastic", "gaussian"):
+for scale in ("row", "column"):
     for seed in range(4):
         parts = train_test_split(X[:, :32], X[:, 32:], y, test_size=0.33, random_state=seed)
         top, top_held_out, bottom, bottom_held_out, label, label_held_out = parts
-        missing = [Modality("bottom", likelihood=likelihood)]
+        missing = [Modality("bottom", scale=scale)]
         clf = CMMDClassifier(missing=missing, random_state=seed).fit(top, label, X_missing=bottom)
         error = clf.generate_missing(top_held_out) - bottom_held_out
         rows.append(
             {
-                "likelihood": likelihood,
+                "scale": scale,
                 "seed": seed,
                 "epochs": clf.n_iter_,
                 "accuracy": clf.score(top_held_out, label_held_out),
