@@ -114,7 +114,6 @@ def model(subset: str, size: Size, args: Namespace, seed: int) -> CMMDClassifier
         missing=missing or None,
         omega=args.omega,
         alpha=args.alpha,
-        decode_prior=args.decode_prior,
         prior_hidden=(400,),
         decoder_hidden=(400,),
         encoder_hidden=size.encoder,
@@ -131,7 +130,7 @@ def views(bunch: Bunch, letters: str, rows: np.ndarray | slice = slice(None)) ->
 
 def latent_accuracy(z_probe: np.ndarray, y_probe: np.ndarray, z: np.ndarray, y: np.ndarray):
     """Score a logistic regression on 500 embeddings, as the literature does."""
-    return LogisticRegression(max_iter=1000).fit(z_probe, y_probe).score(z, y)
+    return LogisticRegression(max_iter=5000).fit(z_probe, y_probe).score(z, y)
 
 
 def as_judged(letter: str, generated: np.ndarray) -> np.ndarray:
@@ -225,7 +224,6 @@ def options() -> Namespace:
     made = parser(__doc__.splitlines()[0])
     made.add_argument("--omega", type=float, default=0.5)
     made.add_argument("--alpha", type=float, default=2560, help="10 · 256, as in the paper's code")
-    made.add_argument("--decode-prior", type=float, default=0.9)
     made.add_argument("--pairs", type=Path, help="folder to write the pairs to, and stop")
     made.add_argument("--peers", type=Path, help="folder of the peers' files <model>_<seed>.npz")
     return made.parse_args()

@@ -152,21 +152,24 @@ def learn_layout(
     """Find out about modalities, their scales and the labels."""
     if missing is not None and data.x_missing is None:
         raise ValueError("missing= describes modalities, but no X_missing was passed to fit.")
-    observed_set = ModalitySet(observed, data.x, "X", data.weight)
-    missing_set = None
+    sides = [ModalitySet(observed, data.x, "X", data.weight)]
     if data.x_missing is not None:
-        missing_set = ModalitySet(missing, data.x_missing, "X_missing", data.weight)
-        both = {m.name for m in observed_set.modalities} & {m.name for m in missing_set.modalities}
-        if both:
-            raise ValueError(
-                f"Modalities {sorted(both)} are both observed and missing. Leave them out of "
-                "X_missing if they are at hand at test time, and out of X if they are not."
-            )
-    sets = [observed_set] if missing_set is None else [observed_set, missing_set]
-    largest = max(size for modalities in sets for size in modalities.sizes)
-    for modalities in sets:
-        modalities.reweight(largest)
-    return Layout(observed_set, missing_set, _learn_labels(data, classes, incremental))
+        sides.append(ModalitySet(missing, data.x_missing, "X_missing", data.weight))
+        _check_disjoint(*sides)
+    largest = max(size for side in sides for size in side.sizes)
+    for side in sides:
+        side.reweight(largest)
+    labels = _learn_labels(data, classes, incremental)
+    return Layout(sides[0], sides[1] if len(sides) > 1 else None, labels)
+
+
+def _check_disjoint(observed: ModalitySet, missing: ModalitySet) -> None:
+    both = {m.name for m in observed.modalities} & {m.name for m in missing.modalities}
+    if both:
+        raise ValueError(
+            f"Modalities {sorted(both)} are both observed and missing. Leave them out of "
+            "X_missing if they are at hand at test time, and out of X if they are not."
+        )
 
 
 def _learn_labels(data: FitData, classes: Any, incremental: bool) -> Labels | None:

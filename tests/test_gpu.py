@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_cmmd import CMMDClassifier
+from sklearn_cmmd import CMMDClassifier, Modality
+from sklearn_cmmd.datasets import IndexedArray
 
 pytestmark = [
     pytest.mark.gpu,
@@ -50,4 +51,33 @@ def test_global_cuda_stream_is_untouched(digits, small):
     X, M, y = digits
     before = torch.cuda.get_rng_state()
     CMMDClassifier(device="cuda", **small | {"max_epochs": 1}).fit(X, y, X_missing=M)
+    assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
+def test_images_gathered_by_index(small):
+    """Convolutional networks over bytes that live on the device learn as on the CPU."""
+    rng = np.random.default_rng(0)
+    images = IndexedArray(
+        rng.integers(256, size=(40, 9, 9), dtype=np.uint8), np.arange(40), 1 / 255
+    )
+    y, fits = np.arange(40) % 2, []
+    for device in ("cpu", "cuda"):
+        clf = CMMDClassifier(
+            observed=[Modality("a", network="conv2d")],
+            missing=[Modality("b", network="conv2d")],
+            device=device,
+            **small,
+        )
+        fits.append(clf.fit(images, y, X_missing=images))
+    losses = [fit.history_["train_loss"][-1] for fit in fits]
+    assert losses[1] == pytest.approx(losses[0], rel=0.1)
+    assert fits[1].generate_missing(images).shape == (40, 9, 9)
+
+
+def test_a_users_network_leaves_the_global_cuda_stream_alone(digits, small):
+    X, _, y = digits
+    body = torch.nn.Sequential(torch.nn.LazyLinear(8), torch.nn.Dropout(0.5))
+    clf = CMMDClassifier(observed=[Modality("a", network=lambda shape: body)], **small)
+    before = torch.cuda.get_rng_state()
+    clf.set_params(device="cuda", max_epochs=1).fit(X, y)
     assert torch.equal(torch.cuda.get_rng_state(), before)
