@@ -1,6 +1,5 @@
 """BaseCMMD: fit, embedding, generation and pickling, as both estimators share them."""
 
-import copy
 import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral
@@ -9,15 +8,19 @@ from typing import Any, Self
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from torch import Tensor
 
-from sklearn_cmmd._continuation import check_init_from, check_same_networks, check_start
+from sklearn_cmmd._continuation import (
+    check_init_from,
+    check_partial_fit,
+    check_same_networks,
+    check_start,
+    unchanged_by_errors,
+)
 from sklearn_cmmd._device import resolve_device, to_cpu
 from sklearn_cmmd._fit_data import (
     FitData,
-    Layout,
     adopt_layout,
     learn_layout,
     read_fit_data,
@@ -46,6 +49,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     """What `CMMDClassifier` and `CMMDTransformer` have in common."""
 
     _parameter_constraints = CONSTRAINTS
+    module_: CMMD
 
     def __init__(
         self,
@@ -175,7 +179,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             values = self._predict(
                 table,
                 lambda module, x: module.draw_missing(x, n_samples, noise),
-                max(1, PREDICTION_ROWS // n_samples),
+                n_samples,
             )
         return self._layout.missing.restore(values, table.index)
 
@@ -189,13 +193,16 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         return table
 
     def _predict(
-        self, table: Table, compute: Callable[[CMMD, Tensor], Tensor], n_rows: int | None = None
+        self,
+        table: Table,
+        compute: Callable[[CMMD, Tensor], Tensor],
+        n_draws: int = 1,
     ) -> np.ndarray:
-        """Run standardised rows through the networks, so many at a time."""
-        n_rows = n_rows or PREDICTION_ROWS
-        n_rows = max(1, min(n_rows, CHUNK_NUMBERS // table.n_columns))
-        double = table.dtype == np.float64
-        module = self.module_.in_precision(torch.float64 if double else torch.float32)
+        """Run standardised rows through the networks, a part of them at a time."""
+        widest = max(table.n_columns, self.module_.architecture.n_missing)
+        n_rows = max(1, min(PREDICTION_ROWS, CHUNK_NUMBERS // widest) // n_draws)
+        precision = torch.float64 if table.dtype == np.float64 else torch.float32
+        module = self.module_.in_precision(precision)
         parts = []
         with torch.inference_mode():
             for start in range(0, table.n_rows, n_rows):
@@ -216,68 +223,61 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         classes: Any = None,
     ) -> Self:
         """Check everything, then build the networks or take them over, then train them."""
-        going_on = hasattr(self, "module_") and (incremental or self.warm_start)
-        objective = objective_of(self)
-        device = resolve_device(self.device)
-        check_init_from(init_from, going_on)
-        if going_on:
-            self._check_feature_names(X)
-        data = read_fit_data(self, X, y, X_missing, sample_weight, 1 if going_on else 2)
-        settings = training_settings(self, data.n_rows, incremental)
-        if going_on:
-            self._check_n_features(data.x)
-            self._layout.check_same(data, "partial_fit" if incremental else "warm_start")
-            check_same_networks(architecture_of(self, self._layout), self.module_)
-        else:
-            layout = self._learn_layout(data, init_from, incremental, classes)
-            module = CMMD(architecture_of(self, layout))
-            if init_from is not None:
-                check_start(module, init_from.module_)
-            self._check_feature_names(X, reset=True)
-            self._check_n_features(data.x, reset=True)
-            self._begin(layout, module, init_from)
-        self.device_ = device
-        self._train(data, objective, settings)
+        with unchanged_by_errors(self):
+            going_on = hasattr(self, "module_") and (incremental or self.warm_start)
+            objective = objective_of(self)
+            device = resolve_device(self.device)
+            check_init_from(self, init_from, going_on)
+            if going_on:
+                self._check_feature_names(X)
+            data = read_fit_data(self, X, y, X_missing, sample_weight, 1 if going_on else 2)
+            settings = training_settings(self, data.n_rows, incremental)
+            if going_on:
+                self._go_on(data, "partial_fit" if incremental else "warm_start")
+            else:
+                self._begin(data, init_from, incremental, classes)
+                self._check_feature_names(X, reset=True)
+            self.device_ = device
+            self._train(data, objective, settings)
         return self
 
-    def _learn_layout(
-        self, data: FitData, init_from: Any, incremental: bool, classes: Any
-    ) -> Layout:
-        if init_from is None:
-            return learn_layout(data, self.observed, self.missing, classes, incremental)
-        return adopt_layout(data, init_from._layout)
+    def _go_on(self, data: FitData, caller: str) -> None:
+        """Check that the data and the parameters are those of the networks at hand."""
+        self._check_n_features(data.x)
+        self._layout.check_same(data, caller)
+        check_same_networks(architecture_of(self, self._layout), self.module_)
+        self.module_ = self.module_.copied()
 
     def _partial_fit(
         self, X: Any, y: Any, X_missing: Any, sample_weight: Any, classes: Any
     ) -> Self:
-        if self.early_stopping is True:
-            raise ValueError(
-                "partial_fit does not support early_stopping=True. Set it to 'auto' or False."
-            )
-        known = getattr(self, "classes_", None)
-        if not (known is None or classes is None or np.array_equal(known, unique_labels(classes))):
-            raise ValueError(
-                f"`classes={classes!r}` is not the same as on last call to partial_fit, "
-                f"was: {known!r}"
-            )
+        check_partial_fit(self, classes)
         return self._fit(X, y, X_missing, sample_weight, incremental=True, classes=classes)
 
-    def _begin(self, layout: Layout, module: CMMD, init_from: Any) -> None:
+    def _begin(self, data: FitData, init_from: Any, incremental: bool, classes: Any) -> None:
         """Replace what an earlier fit left behind."""
-        self._layout = layout
+        layout = (
+            learn_layout(data, self.observed, self.missing, classes, incremental)
+            if init_from is None
+            else adopt_layout(data, init_from._layout)
+        )
+        module = CMMD(architecture_of(self, layout))
         self._seeds = seed_sequence(self.random_state)
         first = Streams.spawn(self._seeds)
+        module.init_weights(generator(first.init))
+        if init_from is not None:
+            check_start(module, layout, init_from)
+            module.start_from(init_from.module_)
         # Rows once held out stay held out when a warm start goes on.
         self._split_seed = first.split
         self._optimizer_state: dict[str, Any] | None = None
+        self._layout = layout
         self.module_ = module
-        self.module_.init_weights(generator(first.init))
-        if init_from is not None:
-            self.module_.start_from(init_from.module_)
         self.history_: dict[str, list[float]] = {}
         self.n_iter_ = 0
         self.observed_ = list(layout.observed.modalities)
         self.missing_ = [] if layout.missing is None else list(layout.missing.modalities)
+        self.n_features_in_ = data.x.n_columns
         self.__dict__.pop("classes_", None)
         if layout.labels is not None:
             self.classes_ = layout.labels.classes
@@ -308,11 +308,9 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         """Set or check `feature_names_in_`; first of all, since it tells of a mix-up best."""
         _check_feature_names(self, None if is_mapping(X) else X, reset=reset)
 
-    def _check_n_features(self, table: Table, reset: bool = False) -> None:
-        """Set or check `n_features_in_`."""
-        if reset:
-            self.n_features_in_ = table.n_columns
-        elif not table.is_mapping and table.n_columns != self.n_features_in_:
+    def _check_n_features(self, table: Table) -> None:
+        """Raise a ValueError as scikit-learn words it; of arrays the shapes tell more."""
+        if not (table.is_mapping or table.shapes) and table.n_columns != self.n_features_in_:
             raise ValueError(
                 f"X has {table.n_columns} features, but {type(self).__name__} is expecting "
                 f"{self.n_features_in_} features as input."
@@ -327,7 +325,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         if state["callbacks"]:
             state["callbacks"] = [unfitted(callback) for callback in state["callbacks"]]
         if "module_" in state and state["device_"].type != "cpu":
-            state["module_"] = copy.deepcopy(state["module_"]).cpu()
+            state["module_"] = state["module_"].copied().cpu()
             state["_optimizer_state"] = to_cpu(state["_optimizer_state"])
         return state
 

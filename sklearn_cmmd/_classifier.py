@@ -110,10 +110,10 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
             Weights of the rows, of which the ratios matter: two counts a row twice beside one.
         init_from : CMMDTransformer or CMMDClassifier, default=None
             A fitted estimator with the same parameters, whose networks are where training starts,
-            and whose modalities and scales are taken over. What it does not have, such as the
-            classifier and the encoder's weights for the labels, starts at random. Fitted without
-            labels, it is the first of two stages in which [1]_ learns from data of which few are
-            labelled.
+            and whose modalities and scales are taken over. Fitted with the same labels, it gives
+            all its weights. Fitted without, it is the first of two stages in which [1]_ learns
+            from data of which few are labelled: the classifier and the encoder's weights for the
+            labels start at random.
 
         Returns
         -------

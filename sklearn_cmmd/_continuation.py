@@ -1,18 +1,44 @@
 """Going on from networks that exist: warm start, partial_fit and `init_from`."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
+from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_cmmd._fit_data import Layout
 from sklearn_cmmd.networks.architecture import Architecture
 from sklearn_cmmd.networks.cmmd import CMMD
 
-__all__ = ["check_init_from", "check_same_networks", "check_start"]
+__all__ = [
+    "check_init_from",
+    "check_partial_fit",
+    "check_same_networks",
+    "check_start",
+    "unchanged_by_errors",
+]
 
 # What may differ between networks and those that they start from.
 FREE_AT_START = ("n_labels", "label_likelihood", "classifier_hidden", "dropout")
+
+
+@contextmanager
+def unchanged_by_errors(estimator: Any) -> Iterator[None]:
+    """Bring an estimator back to what it was before, if what is done to it fails.
+
+    Of a training that diverged, the weights of the last good epoch are kept.
+    """
+    before = estimator.__dict__.copy()
+    try:
+        yield
+    except FloatingPointError:
+        raise
+    except BaseException:
+        estimator.__dict__ = before
+        raise
 
 
 def check_same_networks(architecture: Architecture, module: CMMD) -> None:
@@ -25,17 +51,30 @@ def check_same_networks(architecture: Architecture, module: CMMD) -> None:
         )
 
 
-def check_init_from(init_from: Any, going_on: bool) -> None:
-    """Raise an error unless `init_from` is None or a fitted estimator of this package.
+def check_partial_fit(estimator: Any, classes: Any) -> None:
+    """Raise a ValueError if `partial_fit` cannot do what it is asked to."""
+    if estimator.early_stopping is True:
+        raise ValueError(
+            "partial_fit does not support early_stopping=True. Set it to 'auto' or False."
+        )
+    known = getattr(estimator, "classes_", None)
+    if not (known is None or classes is None or np.array_equal(known, unique_labels(classes))):
+        raise ValueError(
+            f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}"
+        )
+
+
+def check_init_from(estimator: Any, init_from: Any, going_on: bool) -> None:
+    """Raise an error unless an estimator can start from `init_from`, or that is None.
 
     Raises
     ------
     TypeError
-        If it is something else.
+        If it is no estimator of this package.
     sklearn.exceptions.NotFittedError
         If it is not fitted.
     ValueError
-        If the estimator goes on from its own networks.
+        If the estimator goes on from its own networks, or describes other modalities.
     """
     if init_from is None:
         return
@@ -50,15 +89,29 @@ def check_init_from(init_from: Any, going_on: bool) -> None:
             "warm_start=True goes on from the estimator's own networks. Set it to False to start "
             "from those of init_from."
         )
+    for side in ("observed", "missing"):
+        described = getattr(estimator, side)
+        # Copies of one list of modalities, as clone makes them, are written alike.
+        if described is not None and repr(described) != repr(getattr(init_from, side)):
+            raise ValueError(
+                f"init_from was fitted with other modalities: {side}= differs. Leave it out to "
+                "take over those of init_from."
+            )
 
 
-def check_start(module: CMMD, start: CMMD) -> None:
+def check_start(module: CMMD, layout: Layout, init_from: Any) -> None:
     """Raise a ValueError unless networks differ from their start by what hangs on labels alone."""
-    changed = _differences(module.architecture, start.architecture, FREE_AT_START)
+    changed = _differences(module.architecture, init_from.module_.architecture, FREE_AT_START)
     if changed:
         raise ValueError(
             f"init_from has other networks: {changed} differ. Give both estimators the same "
             "parameters."
+        )
+    before = init_from._layout.labels
+    if before is not None and not before.same_as(layout.labels):
+        raise ValueError(
+            f"init_from was fitted with the labels {before.classes.tolist()}, which are not those "
+            "of y. Fit it with the same labels, or without any."
         )
 
 

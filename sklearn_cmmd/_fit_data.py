@@ -21,6 +21,7 @@ from sklearn_cmmd.training.matrices import (
     IndexedMatrix,
     JoinedMatrix,
     Matrix,
+    is_resident,
     load,
 )
 
@@ -52,13 +53,17 @@ class Layout:
         ):
             if (before is None) != (now is None):
                 had, has = ("without", "with") if before is None else ("with", "without")
+                remedy = (
+                    "Fit init_from on the same kind of data."
+                    if caller == "init_from"
+                    else "Set warm_start=False and call fit to begin anew."
+                )
                 raise ValueError(
-                    f"The model was first fitted {had} {name}, and cannot go on {has} it. "
-                    "Set warm_start=False and call fit to begin anew."
+                    f"The model was first fitted {had} {name}, and cannot go on {has} it. {remedy}"
                 )
         if self.missing is not None and data.x_missing is not None:
             self.missing.check(data.x_missing)
-            self.missing.check_likelihoods(data.x_missing)
+            self.missing.check_likelihoods(data.x_missing, data.weight)
         if self.labels is not None:
             self.labels.check_known(data.y, caller)
 
@@ -102,14 +107,14 @@ def _matrix(modalities: ModalitySet, table: Table, device: torch.device) -> Matr
 def _block(modalities: ModalitySet, key: str, block: Any, device: torch.device) -> Matrix:
     """Return one block; of an indexed one, the distinct rows and the index."""
     indexed = isinstance(block, IndexedArray)
-    if indexed and block.array.dtype == np.uint8:
+    if indexed and block.array.dtype == np.uint8 and is_resident(block.array.nbytes):
         span = modalities.span(key)
         scaling = block.factor, modalities.loc[span], modalities.scale[span]
         rows: Matrix = ByteMatrix(block.array, *scaling, device)
     else:
         distinct = block.distinct if indexed else block
         read = partial(modalities.standardised_block, key, distinct, dtype=np.float32)
-        rows = load(read, len(distinct), distinct.shape[1], device)
+        rows = load(read, distinct.shape[0], distinct.shape[1], device)
     return IndexedMatrix(rows, block.index) if indexed else rows
 
 
@@ -186,7 +191,7 @@ def _learn_labels(data: FitData, classes: Any, incremental: bool) -> Labels | No
 def adopt_layout(data: FitData, layout: Layout) -> Layout:
     """Take over modalities and scales from another fit, and learn the labels anew."""
     adopted = replace(layout, labels=_learn_labels(data, None, incremental=False))
-    adopted.check_same(data, "fit")
+    adopted.check_same(data, "init_from")
     return adopted
 
 

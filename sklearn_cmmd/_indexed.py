@@ -1,5 +1,7 @@
 """IndexedArray: rows of an array in another order, or several times over, without a copy."""
 
+from math import isfinite
+from numbers import Real
 from types import EllipsisType
 from typing import Any
 
@@ -29,7 +31,7 @@ class IndexedArray:
     Raises
     ------
     ValueError
-        If the index is not one of integers within the array.
+        If the index is not one of integers within the array, or the factor no finite number.
 
     Examples
     --------
@@ -49,6 +51,13 @@ class IndexedArray:
         if self.index.size == 0:
             self.index = self.index.astype(np.intp)
         self.factor = factor
+        if self.array.ndim == 0:
+            raise ValueError(
+                "array must be a NumPy array with its rows along the first axis (not sparse). "
+                f"Got {array!r} instead."
+            )
+        if not isinstance(factor, Real) or not isfinite(factor):
+            raise ValueError(f"factor must be a finite number. Got {factor!r} instead.")
         if self.index.ndim != 1 or self.index.dtype.kind not in "iu":
             raise ValueError(
                 "index must be one integer for each row. Got an array of "

@@ -33,6 +33,14 @@ class Labels:
         self.multilabel = type_of_target(y).startswith("multilabel")
         self.classes = unique_labels(y if classes is None else classes)
 
+    def same_as(self, other: "Labels | None") -> bool:
+        """Return whether other labels are the same, in their kind and their order."""
+        return (
+            other is not None
+            and self.multilabel == other.multilabel
+            and np.array_equal(self.classes, other.classes)
+        )
+
     @property
     def likelihood(self) -> str:
         """Name of the distribution of y given z."""
@@ -86,6 +94,11 @@ def check_labels(y: Any) -> Any:
     ValueError
         If y is continuous, has missing values, or is not 1-D or an indicator.
     """
+    if not sp.issparse(y) and np.ndim(y) > 2:
+        raise ValueError(
+            f"y must have one label for each row, or an indicator matrix. Got an array of shape "
+            f"{np.shape(y)} instead; missing modalities are passed by name, as X_missing=..."
+        )
     y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y")
     if y.ndim == 1 or y.shape[1] == 1:
         y = column_or_1d(y.toarray() if sp.issparse(y) else y, warn=True)

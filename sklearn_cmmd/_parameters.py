@@ -93,7 +93,8 @@ classifier_hidden : tuple of int, default=(50,)
 activation : {"relu", "softplus", "tanh", "silu", "gelu"}, default="silu"
     Activation of the hidden layers.
 dropout : float, default=0.2
-    Probability with which a hidden unit is silenced in training, in [0, 1).
+    Probability with which a hidden unit of a fully connected layer is silenced in training, in
+    [0, 1).
 kernel : {"gaussian", "imq"}, default="gaussian"
     Kernel of the MMD.
 bandwidth : {"dimension", "authors"}, float or sequence of float, default="dimension"

@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_cmmd import CMMDClassifier, CMMDTransformer
+from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Modality
 from sklearn_cmmd.datasets import load_multiple_features
 
 
@@ -64,6 +64,25 @@ def test_a_classifier_starts_a_classifier(digits):
     second = CMMDClassifier(random_state=2, **PARAMS | {"max_epochs": 1, "learning_rate": 1e-30})
     second.fit(X, y, X_missing=M, init_from=first)
     assert np.array_equal(second.predict_proba(X), first.predict_proba(X))
+
+
+def test_a_classifier_may_start_from_itself(digits):
+    X, M, y = digits
+    clf = CMMDClassifier(random_state=1, **PARAMS).fit(X, y, X_missing=M)
+    before = clf.predict_proba(X)
+    clf.set_params(max_epochs=1, learning_rate=1e-30).fit(X, y, X_missing=M, init_from=clf)
+    assert np.array_equal(clf.predict_proba(X), before)
+
+
+def test_another_classifier_on_top_starts_at_random(digits):
+    X, M, y = digits
+    first = CMMDClassifier(random_state=1, **PARAMS).fit(X, y, X_missing=M)
+    second = CMMDClassifier(
+        classifier_hidden=(50, 20), **PARAMS | {"max_epochs": 1, "learning_rate": 1e-30}
+    )
+    second.fit(X, y, X_missing=M, init_from=first)
+    assert np.array_equal(second.transform(X), first.transform(X))
+    assert second.predict_proba(X).shape == (len(y), 3)
 
 
 def test_what_the_pairs_taught_is_not_lost():
@@ -120,6 +139,36 @@ def test_other_data_cannot_be_taken_over(digits, stage, no_training):
         clf.fit(X[:, 1:], y, X_missing=M, init_from=stage)
     with pytest.raises(ValueError, match="first fitted with X_missing"):
         clf.fit(X, y, init_from=stage)
+
+
+@pytest.mark.parametrize("other", [lambda y: y + 1, lambda y: y > 0])
+def test_other_labels_cannot_be_taken_over(digits, other):
+    X, M, y = digits
+    first = CMMDClassifier(random_state=1, **PARAMS | {"max_epochs": 1}).fit(X, y, X_missing=M)
+    second = CMMDTransformer(random_state=1, **PARAMS | {"max_epochs": 1})
+    second.fit(X, y, X_missing=M)
+    before = second.transform(X)
+    with pytest.raises(ValueError, match=r"fitted with the labels \[0, 1, 2\], which are not"):
+        second.fit(X, other(y), X_missing=M, init_from=first)
+    with pytest.raises(ValueError, match="with the same labels, or without any"):
+        second.fit(X, X_missing=M, init_from=first)
+    assert np.array_equal(second.transform(X), before)
+
+
+def test_other_modalities_cannot_be_taken_over(digits, stage, no_training):
+    X, M, y = digits
+    clf = CMMDClassifier(missing=[Modality("X_missing", likelihood="laplace")], **PARAMS)
+    with pytest.raises(ValueError, match="other modalities: missing= differs"):
+        clf.fit(X, y, X_missing=M, init_from=stage)
+
+
+def test_modalities_may_be_described_again(digits):
+    X, M, y = digits
+    described = {"missing": [Modality("m", likelihood="laplace", columns=np.arange(6))]}
+    params = PARAMS | described | {"max_epochs": 1}
+    stage = CMMDTransformer(**params).fit(X, X_missing=M)
+    clf = clone(CMMDClassifier(**params)).fit(X, y, X_missing=M, init_from=stage)
+    assert clf.missing_[0].likelihood == "laplace"
 
 
 def test_warm_start_has_networks_of_its_own(digits, stage):

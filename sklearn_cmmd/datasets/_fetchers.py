@@ -290,6 +290,8 @@ def _read_mat(folder: Path) -> tuple[Rows, Rows]:
         if not (folder / name).exists():
             raise FileNotFoundError(f"The folder {folder} must hold {name}, and does not.")
         content = loadmat(folder / name)
+        if not {"X", "y"} <= set(content):
+            raise ValueError(f"{folder / name} must hold X and y. It holds {sorted(content)}.")
         return np.moveaxis(content["X"], -1, 0), content["y"].ravel()
 
     return read("train_32x32.mat"), read("test_32x32.mat")

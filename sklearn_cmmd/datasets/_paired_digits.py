@@ -284,7 +284,7 @@ def _views(images: dict[str, np.ndarray], pairs: dict[str, np.ndarray]) -> dict[
 
 
 def _words(target: np.ndarray, rng: np.random.Generator) -> IndexedArray:
-    n_starts = np.array([TEXT_LENGTH - len(word) + 1 for word in WORDS])
+    n_starts = np.array([TEXT_LENGTH - len(word) for word in WORDS])
     texts = [
         " " * start + word for word, n in zip(WORDS, n_starts, strict=True) for start in range(n)
     ]

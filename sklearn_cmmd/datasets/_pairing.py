@@ -45,9 +45,9 @@ def check_digits(
         )
     if len(target) and (target.dtype.kind not in "iu" or target.min() < 0 or target.max() > 9):
         raise ValueError(
-            f"{target_name} must be integers from 0 to 9. Got {target.dtype} such as "
-            f"{np.unique(target)[-1]!r} instead. The files of SVHN write 10 for the digit 0: "
-            "there, pass the labels modulo 10."
+            f"{target_name} must be integers from 0 to 9. Got {target.dtype} from "
+            f"{np.unique(target)[0]} to {np.unique(target)[-1]} instead. (The files of SVHN write "
+            "10 for the digit 0.)"
         )
     return images, target.astype(np.int64)
 

@@ -42,6 +42,10 @@ def resolve_columns(
 
 def _check_names(modalities: Sequence[Modality], table: Table, name: str) -> None:
     side = {"X": "observed", "X_missing": "missing"}[name]
+    if not modalities:
+        raise ValueError(
+            f"{side} is an empty list. Leave it out, or name the modalities of {name}."
+        )
     for modality in modalities:
         if not isinstance(modality, Modality):
             raise TypeError(
@@ -62,7 +66,16 @@ def _check_names(modalities: Sequence[Modality], table: Table, name: str) -> Non
 
 
 def _positions(modality: Modality, n_columns: int, labels: Any, name: str) -> np.ndarray:
-    """Return the positions of a modality's columns in ascending order."""
+    """Return the positions of a modality's columns.
+
+    They are in ascending order, so that the order in which columns are named is of no account,
+    unless a shape says that they are more than a list.
+    """
+    positions = _positions_as_named(modality, n_columns, labels, name)
+    return positions if modality.shape is not None else np.sort(positions)
+
+
+def _positions_as_named(modality: Modality, n_columns: int, labels: Any, name: str) -> np.ndarray:
     columns = modality.columns
     if columns is None:
         return np.arange(n_columns)
@@ -83,7 +96,7 @@ def _positions(modality: Modality, n_columns: int, labels: Any, name: str) -> np
             f"Modality {modality.name!r} names columns {outside.tolist()}, but {name} has columns "
             f"0 to {n_columns - 1}."
         )
-    return np.sort(array)
+    return array
 
 
 def _wrong_columns(modality: Modality) -> str:
@@ -103,7 +116,7 @@ def _positions_of_slice(modality: Modality, n_columns: int, name: str) -> np.nda
             f"Modality {modality.name!r} spans columns {columns.start}:{columns.stop}, but "
             f"{name} has {n_columns}."
         )
-    return np.sort(np.arange(n_columns)[columns])
+    return np.arange(n_columns)[columns]
 
 
 def _positions_of_names(modality: Modality, labels: Any, name: str) -> np.ndarray:
@@ -118,7 +131,7 @@ def _positions_of_names(modality: Modality, labels: Any, name: str) -> np.ndarra
     unknown = [column for column in modality.columns if column not in position]
     if unknown:
         raise ValueError(f"Modality {modality.name!r} names columns that {name} lacks: {unknown}.")
-    return np.sort([position[column] for column in modality.columns])
+    return np.array([position[column] for column in modality.columns])
 
 
 def _check_partition(modalities: list[Modality], n_columns: int, name: str) -> None:

@@ -28,8 +28,9 @@ class Modality:
         Its columns, by position or, for DataFrames, by name. None stands for all columns, or,
         for mappings, for the entry with this name.
     shape : tuple of int, default=None
-        Shape of a row, such as (28, 28). None takes it from the data: arrays with more than two
-        axes bring their own, columns are flat.
+        Shape of a row, such as (28, 28), which the columns fill in the order in which they are
+        named. None takes it from the data: arrays with more than two axes bring their own, columns
+        are flat.
     likelihood : {"auto", "gaussian", "laplace", "bernoulli", "categorical"}, default="auto"
         Distribution of a missing modality given x_O and z. "gaussian" and "laplace" are for real
         values, which are standardised inside and given back in their own units; "bernoulli" for
@@ -46,12 +47,15 @@ class Modality:
           size, and the same backwards to generate them;
         - a function that takes the shape of a row, channels first, and returns a
           `torch.nn.Module` from (batch, \*shape) to (batch, features), whatever the number of
-          features;
+          features. It must work in float32 and in float64, in which predictions from float64 data
+          are computed;
         - a dict that names one of these for each role, ``{"prior": ..., "encoder": ...,
           "decoder": ...}``, of which those left out are "auto". A missing modality has no role in
           the prior, and its "decoder" may be a function that takes the width of the input and the
           shape of the output, channels first, and returns a module from (batch, width) to (batch,
-          \*shape).
+          \*shape): values in standardised units for "gaussian" and "laplace", log-odds for
+          "bernoulli", unnormalised log-probabilities for "categorical". With scale="row" the
+          shape's first axis is twice as long, for values and logarithms of scales.
     weight : float or "size", default=1.0
         Weight of a missing modality's log-likelihood. "size" is the number of values of the
         largest modality of the fit over that of this one, so that all count alike; a position
@@ -62,7 +66,7 @@ class Modality:
     scale : {"column", "row"} or float, default="column"
         Standard deviation of "gaussian", scale b of "laplace". "column" learns one for each
         column, "row" one for each row and column, as in the paper; learned ones have a floor of
-        3 % of the column's own. A number fixes it, in the units of the data.
+        3 % of what the data are divided by. A number fixes it, in the units of the data.
     axis : int, default=-1
         Axis of the shape along which the classes of "categorical" are.
 
@@ -129,7 +133,8 @@ class Modality:
 
     def _check_number_or(self, parameter: str, value: Any, names: tuple[str, ...]) -> None:
         is_number = isinstance(value, Real) and not isinstance(value, bool)
-        if not (is_number and 0 < float(value) < inf) and value not in names:
+        is_name = isinstance(value, str) and value in names
+        if not is_name and not (is_number and 0 < float(value) < inf):
             raise ValueError(
                 f"{parameter} of modality {self.name!r} must be a positive number or one of "
                 f"{list(names)}. Got {value!r} instead."

@@ -54,7 +54,9 @@ class ModalitySet:
         statistics = ColumnStatistics.of(table, weight)
         _check_finite_variance(statistics.variance, name)
         if name == "X_missing":
-            resolved = [_with_likelihood(modality, statistics, table) for modality in resolved]
+            resolved = [
+                _with_likelihood(modality, statistics, table, weight) for modality in resolved
+            ]
         self.modalities = tuple(resolved)
         self.loc, self.scale = _standardisation(self.modalities, statistics, name)
 
@@ -69,12 +71,12 @@ class ModalitySet:
                     f"Got {list(table.names[key])} instead."
                 )
 
-    def check_likelihoods(self, table: Table) -> None:
+    def check_likelihoods(self, table: Table, weight: np.ndarray | None) -> None:
         """Raise a ValueError if further data have values that a likelihood cannot have."""
         if any(modality.likelihood in UNSCALED for modality in self.modalities):
-            statistics = ColumnStatistics.of(table, None)
+            statistics = ColumnStatistics.of(table, weight)
             for modality in self.modalities:
-                _with_likelihood(modality, statistics, table)
+                _with_likelihood(modality, statistics, table, weight)
 
     @property
     def sizes(self) -> list[int]:
@@ -168,7 +170,9 @@ def _standardisation(
     return loc, scale
 
 
-def _with_likelihood(modality: Modality, statistics: ColumnStatistics, table: Table) -> Modality:
+def _with_likelihood(
+    modality: Modality, statistics: ColumnStatistics, table: Table, weight: np.ndarray | None
+) -> Modality:
     """Resolve "auto", and check that the values are ones that the likelihood can have."""
     columns = modality.columns
     if modality.likelihood == "auto":
@@ -182,13 +186,13 @@ def _with_likelihood(modality: Modality, statistics: ColumnStatistics, table: Ta
             "first fit on, where 'auto' chose Bernoulli by its values)."
         )
     if modality.likelihood == "categorical":
-        _check_one_hot(modality, low, table)
+        _check_one_hot(modality, low, range_of_class_sums(table, modality, weight))
     return modality
 
 
-def _check_one_hot(modality: Modality, low: float, table: Table) -> None:
-    least, greatest = range_of_class_sums(table, modality)
-    if low < 0 or not np.allclose((least, greatest), 1.0, rtol=0, atol=1e-5):
+def _check_one_hot(modality: Modality, low: float, sums: tuple[float, float]) -> None:
+    least, greatest = sums
+    if low < 0 or not np.allclose(sums, 1.0, rtol=0, atol=1e-5):
         raise ValueError(
             f"A categorical modality has values in [0, 1] that sum to one along axis="
             f"{modality.axis} of its shape {modality.shape}, but {modality.name!r} of X_missing "

@@ -1,7 +1,7 @@
 """What one pass over a table learns about its columns."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,12 @@ class ColumnStatistics:
     def of(cls, table: Table, weight: np.ndarray | None) -> "ColumnStatistics":
         """Read the table block by block and chunk by chunk, so that data on disk stay there."""
         parts = [cls._of_block(block, weight) for block in table.blocks.values()]
-        columns = zip(*(vars(part).values() for part in parts), strict=True)
-        return cls(*(np.concatenate(values) for values in columns))
+        return cls(
+            **{
+                field.name: np.concatenate([getattr(part, field.name) for part in parts])
+                for field in fields(cls)
+            }
+        )
 
     @classmethod
     def _of_block(cls, block: Any, weight: np.ndarray | None) -> "ColumnStatistics":
@@ -39,8 +43,7 @@ class ColumnStatistics:
         binary = np.ones(n_columns, bool)
         least, greatest = np.full(n_columns, np.inf), np.full(n_columns, -np.inf)
         for values, part in _distinct_chunks(block, weight):
-            if part is None or part.any():
-                scaler.partial_fit(values, sample_weight=part)
+            scaler.partial_fit(values, sample_weight=part)
             binary &= np.isin(values, (0, 1)).all(axis=0)
             least = np.minimum(least, values.min(axis=0))
             greatest = np.maximum(greatest, values.max(axis=0))
@@ -50,13 +53,22 @@ class ColumnStatistics:
 def _distinct_chunks(
     block: Any, weight: np.ndarray | None
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Yield float64 rows and their weights; rows that an index repeats come once, with the sum."""
+    """Yield float64 rows of positive weight, and the weights.
+
+    Rows that an index repeats come once, with the sum of their weights.
+    """
     if isinstance(block, IndexedArray):
         totals = np.bincount(block.index, weight, len(block.array)).astype(float)
         used = np.unique(block.index)
         block, weight = IndexedArray(block.array, used, block.factor), totals[used]
     for chunk in row_chunks(*block.shape):
-        yield dense_rows(block, chunk), None if weight is None else weight[chunk]
+        values = dense_rows(block, chunk)
+        if weight is None:
+            yield values, None
+            continue
+        counts = weight[chunk] > 0
+        if counts.any():
+            yield values[counts], weight[chunk][counts]
 
 
 def pool(statistics: ColumnStatistics, modality: Modality) -> tuple[np.ndarray, np.ndarray]:
@@ -82,13 +94,15 @@ def _channel_of_columns(modality: Modality) -> np.ndarray:
     return np.broadcast_to(np.arange(shape[axis]).reshape(along), shape).ravel()
 
 
-def range_of_class_sums(table: Table, modality: Modality) -> tuple[float, float]:
+def range_of_class_sums(
+    table: Table, modality: Modality, weight: np.ndarray | None
+) -> tuple[float, float]:
     """Return the least and the greatest sum of a row's values along the axis of the classes."""
     least, greatest = np.inf, -np.inf
     block = table.blocks[table.key_of(modality.name)]
     columns = slice(None) if table.is_mapping else modality.columns
     shape = modality.shape or ()
-    for values, _ in _distinct_chunks(block, None):
+    for values, _ in _distinct_chunks(block, weight):
         sums = values[:, columns].reshape(len(values), *shape).sum(axis=modality.axis)
         least, greatest = min(least, sums.min()), max(greatest, sums.max())
     return least, greatest

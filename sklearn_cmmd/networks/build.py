@@ -125,18 +125,20 @@ def build_decoder(arch: Architecture) -> Decoder:
     The modalities without a network of their own share one, and each other has its own.
     """
     sees_observed = arch.decoder_input == "both"
-    keys = ["shared" if b.decoder == "auto" else i for i, b in enumerate(arch.missing)]
-    distinct = list(dict.fromkeys(keys))
-    network = [distinct.index(key) for key in keys]
-    firsts = [arch.missing[keys.index(key)] for key in distinct]
-    features = [_trunk(arch, block, _observed(arch) if sees_observed else ()) for block in firsts]
-    heads = [
-        _generator(arch, block, features[i].out_features)
-        for block, i in zip(arch.missing, network, strict=True)
-    ]
+    trunks: list[JointFeatures] = []
+    heads: list[nn.Module] = []
+    trunk_of: dict[str | int, int] = {}
+    network: list[int] = []
+    for i, block in enumerate(arch.missing):
+        key = "shared" if block.decoder == "auto" else i
+        if key not in trunk_of:
+            trunk_of[key] = len(trunks)
+            trunks.append(_trunk(arch, block, _observed(arch) if sees_observed else ()))
+        network.append(trunk_of[key])
+        heads.append(_generator(arch, block, trunks[network[-1]].out_features))
     columns = [block.columns for block in arch.missing]
     weights = [block.weight for block in arch.missing]
-    return Decoder(features, heads, network, columns, weights, sees_observed)
+    return Decoder(trunks, heads, network, columns, weights, sees_observed)
 
 
 def _trunk(arch: Architecture, block: Block, observed: Placed) -> JointFeatures:

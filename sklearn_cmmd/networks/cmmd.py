@@ -13,6 +13,7 @@ from sklearn_cmmd.networks.build import (
     build_encoder,
     build_prior,
 )
+from sklearn_cmmd.networks.custom import CustomNetwork
 from sklearn_cmmd.networks.distributions import Bernoulli, Categorical, Gaussian, Joint
 
 __all__ = ["CMMD"]
@@ -47,25 +48,34 @@ class CMMD(nn.Module):
 
     def init_weights(self, generator: torch.Generator) -> None:
         """Draw all weights anew from the generator."""
-        for module in self.modules():
-            if module is not self and hasattr(module, "init_weights"):
-                module.init_weights(generator)  # type: ignore[operator]
+        for network in self.children():
+            _init_weights(network, generator)
 
     def start_from(self, other: "CMMD") -> None:
-        """Take over the weights of networks that know nothing of the labels, or of others.
+        """Take over the weights of networks that know of the same labels, or of none.
 
-        What has no counterpart there stays as it is: the classifier, and the encoder's weights
-        for the labels, which are its last columns.
+        What they do not have stays as it is: the encoder's weights for the labels, which are its
+        last columns, and a classifier of other widths.
         """
-        theirs = other.state_dict()
-        if self.encoder.features.mix is not None and other.encoder.features.mix is None:
-            theirs = {k: v for k, v in theirs.items() if not k.startswith("encoder.head")}
-        for name, value in self.state_dict().items():
-            source = theirs.get(name, value)
-            if source.shape == value.shape:
+        self.prior.load_state_dict(other.prior.state_dict())
+        if self.decoder is not None and other.decoder is not None:
+            self.decoder.load_state_dict(other.decoder.state_dict())
+        theirs = other.encoder.state_dict()
+        for name, value in self.encoder.state_dict().items():
+            source = theirs.get(name)
+            if source is not None and source.shape == value.shape:
                 value.copy_(source)
-            elif source.dim() == value.dim() == 2 and len(source) == len(value):
+            elif source is not None:
                 value[:, : source.shape[1]] = source
+        hidden = self.architecture.classifier_hidden
+        if other.classifier is not None and hidden == other.architecture.classifier_hidden:
+            cast(nn.Module, self.classifier).load_state_dict(other.classifier.state_dict())
+
+    def copied(self) -> "CMMD":
+        """Return a copy that shares nothing but the functions that users gave."""
+        shared: list[object] = [self.architecture]
+        shared += [m.build for m in self.modules() if isinstance(m, CustomNetwork)]
+        return copy.deepcopy(self, {id(each): each for each in shared})
 
     def label_features(self, y: Tensor) -> Tensor:
         """Labels as the encoder and the classifier take them: a column for each class."""
@@ -92,7 +102,7 @@ class CMMD(nn.Module):
         """
         if next(self.parameters()).dtype == dtype:
             return self
-        return copy.deepcopy(self).to(dtype)
+        return self.copied().to(dtype)
 
     def embed(self, x_observed: Tensor) -> Gaussian:
         """p(z | x_O)."""
@@ -119,3 +129,12 @@ class CMMD(nn.Module):
         z = self.embed(x).sample(generator)
         draws: Tensor = self.decoder(x, z).sample(generator)
         return draws.reshape(len(x_observed), n_samples, -1)
+
+
+def _init_weights(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw the weights of a module and of its parts; a user's network sees to its own parts."""
+    if hasattr(module, "init_weights"):
+        module.init_weights(generator)  # type: ignore[operator]
+    if not isinstance(module, CustomNetwork):
+        for part in module.children():
+            _init_weights(part, generator)

@@ -1,5 +1,7 @@
 """Networks that a user brings: any nn.Module, made by a factory."""
 
+import copy
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -9,7 +11,10 @@ from torch import Tensor, nn
 
 from sklearn_cmmd.networks.grid import Grid
 
-__all__ = ["CustomBody", "CustomGenerator"]
+__all__ = ["CustomBody", "CustomGenerator", "CustomNetwork"]
+
+# The global stream is one for all threads.
+_STREAM = threading.RLock()
 
 
 class CustomNetwork(nn.Module):
@@ -20,8 +25,8 @@ class CustomNetwork(nn.Module):
 
     Parameters
     ----------
-    name : str
-        The modality's name, for messages.
+    title : str
+        What messages call it.
     build : callable
         Makes the network.
     in_shape : tuple of int
@@ -29,10 +34,10 @@ class CustomNetwork(nn.Module):
     """
 
     def __init__(
-        self, name: str, build: Callable[[], nn.Module], in_shape: tuple[int, ...]
+        self, title: str, build: Callable[[], nn.Module], in_shape: tuple[int, ...]
     ) -> None:
         super().__init__()
-        self.name = name
+        self.title = title
         self.build = build
         self.in_shape = in_shape
         self.network, self.out_shape = self._built(0)
@@ -42,23 +47,22 @@ class CustomNetwork(nn.Module):
         self.network, _ = self._built(_seed(generator))
 
     def _built(self, seed: int) -> tuple[nn.Module, tuple[int, ...]]:
-        """Return a network and the shape of its output for two rows of zeros."""
-        with _seeded(seed), torch.no_grad():
-            network = self.build()
-            if not isinstance(network, nn.Module):
-                raise TypeError(
-                    f"The network of modality {self.name!r} must be a function that returns a "
-                    f"torch.nn.Module. It returned {network!r} instead."
-                )
-            network.eval()
-            try:
-                output = network(torch.zeros(2, *self.in_shape))
-            except RuntimeError as error:
-                raise ValueError(
-                    f"The network of modality {self.name!r} does not take rows of shape "
-                    f"{self.in_shape}: {error}"
-                ) from error
-        return network.train(), tuple(output.shape)
+        """Return a network of our own, and the shape of its output for two rows of zeros."""
+        try:
+            with _seeded(seed), torch.no_grad():
+                network = copy.deepcopy(self.build())
+                network.eval()
+                shape = network(torch.zeros(2, *self.in_shape)).shape
+                # As predictions from float64 data will have it.
+                double = copy.deepcopy(network).double()
+                double(torch.zeros(2, *self.in_shape, dtype=torch.float64))
+        except Exception as error:
+            raise ValueError(
+                f"{self.title} must be a function that returns a torch.nn.Module, which takes rows "
+                f"of shape {self.in_shape}, in float32 and in float64, and returns one tensor. It "
+                f"failed with {type(error).__name__}: {error}"
+            ) from error
+        return network.train(), tuple(shape)
 
     def _run(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
         if not self.training or generator is None:
@@ -86,12 +90,13 @@ class CustomBody(CustomNetwork):
     def __init__(
         self, name: str, factory: Callable[[tuple[int, ...]], nn.Module], grid: Grid
     ) -> None:
-        super().__init__(name, partial(factory, grid.torch_shape), grid.torch_shape)
+        title = f"The network of modality {name!r}"
+        super().__init__(title, partial(factory, grid.torch_shape), grid.torch_shape)
         self.grid = grid
         shape = self.out_shape
-        if len(shape) != 2 or shape[0] != 2:
+        if len(shape) != 2 or shape[0] != 2 or shape[1] == 0:
             raise ValueError(
-                f"The network of modality {name!r} must return one row of features for each row: "
+                f"{title} must return one row of features for each row: "
                 f"(batch, features). For two rows it returned shape {shape}; flatten its "
                 "output."
             )
@@ -130,12 +135,13 @@ class CustomGenerator(CustomNetwork):
     ) -> None:
         first, *rest = grid.torch_shape
         expected = (per_value * first, *rest)
-        super().__init__(name, partial(factory, in_features, expected), (in_features,))
+        title = f"The decoder of modality {name!r}"
+        super().__init__(title, partial(factory, in_features, expected), (in_features,))
         self.grid = grid
         self.per_value = per_value
         if self.out_shape != (2, *expected):
             raise ValueError(
-                f"The decoder of modality {name!r} must return rows of shape {expected}. For two "
+                f"{title} must return rows of shape {expected}. For two "
                 f"rows it returned an array of shape {self.out_shape} instead."
             )
 
@@ -150,9 +156,9 @@ def _seed(generator: torch.Generator) -> int:
 
 @contextmanager
 def _seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
-    on_gpu = device is not None and device.type == "cuda"
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if on_gpu else []):
+    gpus = [device] if device is not None and device.type == "cuda" else []
+    with _STREAM, torch.random.fork_rng(devices=gpus):
         torch.default_generator.manual_seed(seed)
-        if on_gpu:
-            torch.cuda.manual_seed(seed)
+        for gpu in gpus:
+            torch.cuda.default_generators[gpu.index].manual_seed(seed)
         yield

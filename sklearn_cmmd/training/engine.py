@@ -94,7 +94,7 @@ def train(
     )
     net.initialize()
     if optimizer_state is not None:
-        net.optimizer_.load_state_dict(optimizer_state)
+        net.optimizer_.load_state_dict(copy.deepcopy(optimizer_state))
         net.set_params(
             optimizer__lr=settings.learning_rate, optimizer__weight_decay=settings.weight_decay
         )

@@ -14,7 +14,15 @@ from torch import Tensor
 
 from sklearn_cmmd._validation import row_chunks
 
-__all__ = ["ByteMatrix", "IndexedMatrix", "JoinedMatrix", "Matrix", "StreamedMatrix", "load"]
+__all__ = [
+    "ByteMatrix",
+    "IndexedMatrix",
+    "JoinedMatrix",
+    "Matrix",
+    "StreamedMatrix",
+    "is_resident",
+    "load",
+]
 
 # A matrix larger than this stays where it is (in memory, sparse, or on disk), and its rows are
 # read batch by batch.
@@ -65,11 +73,16 @@ class StreamedMatrix:
         return torch.from_numpy(self.read(index.numpy(force=True))).to(self.device)
 
 
+def is_resident(n_bytes: int) -> bool:
+    """Return whether so many bytes are moved to the device as a whole."""
+    return n_bytes <= RESIDENT_BYTES
+
+
 def load(
     read: Callable[[Any], np.ndarray], n_rows: int, n_columns: int, device: torch.device
 ) -> Matrix:
     """Return a float32 matrix as a tensor on the device, or streamed if it is too large."""
-    if 4 * n_rows * n_columns > RESIDENT_BYTES:
+    if not is_resident(4 * n_rows * n_columns):
         return StreamedMatrix(read, n_rows, device)
     matrix = np.empty((n_rows, n_columns), np.float32)
     for rows in row_chunks(n_rows, n_columns):
@@ -100,7 +113,7 @@ class ByteMatrix:
         scale: np.ndarray,
         device: torch.device,
     ) -> None:
-        self.stored = torch.tensor(stored, device=device)
+        self.stored = torch.tensor(np.ascontiguousarray(stored), device=device)
         self.factor = factor
         self.loc = torch.tensor(loc, device=device)
         self.scale = torch.tensor(scale, device=device)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 from sklearn.model_selection import KFold, train_test_split
 from sklearn.utils import _safe_indexing, shuffle
 
@@ -128,3 +129,18 @@ def test_what_it_does_not_do(pairs):
         pairs[:, 0]
     with pytest.raises(ValueError, match="without a copy"):
         np.array(pairs, copy=False)
+
+
+@pytest.mark.parametrize("factor", ["1/255", None, np.nan, np.inf, [1.0]])
+def test_wrong_factor(factor):
+    with pytest.raises(ValueError, match="factor must be a finite number"):
+        IndexedArray(np.zeros((3, 2)), [0], factor)
+
+
+def test_a_sparse_matrix_has_no_rows_to_index():
+    with pytest.raises(ValueError, match="not sparse"):
+        IndexedArray(csr_matrix(np.eye(3)), [0])
+
+
+def test_an_empty_index():
+    assert np.asarray(IndexedArray(np.zeros((3, 2)), [])).shape == (0, 2)
