@@ -254,6 +254,8 @@ def main() -> None:
     real = judges_on_real_rows(judges, pairs[0])
     title = f"MNIST-SVHN-Text, {args.size}, {len(pairs[0].rows):,} pairs, {args.seeds} seeds"
     parts = [title, latent_table(table), coherence_table(table, real), SVHN_NOTE]
+    if not args.peers:
+        parts.append("MoPoE, MMVAE and MVAE: not installed or not run, see peers/README.rst.")
     publish("\n\n".join(parts), table, args.out)
     if args.out:
         samples = {

@@ -50,8 +50,8 @@ class Modality:
           features. It must work in float32 and in float64, in which predictions from float64 data
           are computed;
         - a dict that names one of these for each role, ``{"prior": ..., "encoder": ...,
-          "decoder": ...}``, of which those left out are "auto". A missing modality has no role in
-          the prior, and its "decoder" may be a function that takes the width of the input and the
+          "decoder": ...}``, of which those left out are "auto". In the decoder, an observed
+          modality is read. A missing one has no role in the prior, and its "decoder" may be a function that takes the width of the input and the
           shape of the output, channels first, and returns a module from (batch, width) to (batch,
           \*shape): values in standardised units for "gaussian" and "laplace", log-odds for
           "bernoulli", unnormalised log-probabilities for "categorical". With scale="row" the
