@@ -51,9 +51,9 @@ class Modality:
           are computed;
         - a dict that names one of these for each role, ``{"prior": ..., "encoder": ...,
           "decoder": ...}``, of which those left out are "auto". In the decoder, an observed
-          modality is read. A missing one has no role in the prior, and its "decoder" may be a function that takes the width of the input and the
-          shape of the output, channels first, and returns a module from (batch, width) to (batch,
-          \*shape): values in standardised units for "gaussian" and "laplace", log-odds for
+          modality is read. A missing one has no role in the prior, and its "decoder" may be a
+          function that takes the width of the input and the shape of the output, channels first,
+          and returns a module from (batch, width) to (batch, \*shape): values in standardised units for "gaussian" and "laplace", log-odds for
           "bernoulli", unnormalised log-probabilities for "categorical". With scale="row" the
           shape's first axis is twice as long, for values and logarithms of scales.
     weight : float or "size", default=1.0
