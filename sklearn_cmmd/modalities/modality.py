@@ -53,9 +53,10 @@ class Modality:
           "decoder": ...}``, of which those left out are "auto". In the decoder, an observed
           modality is read. A missing one has no role in the prior, and its "decoder" may be a
           function that takes the width of the input and the shape of the output, channels first,
-          and returns a module from (batch, width) to (batch, \*shape): values in standardised units for "gaussian" and "laplace", log-odds for
-          "bernoulli", unnormalised log-probabilities for "categorical". With scale="row" the
-          shape's first axis is twice as long, for values and logarithms of scales.
+          and returns a module from (batch, width) to (batch, \*shape): values in standardised
+          units for "gaussian" and "laplace", log-odds for "bernoulli", unnormalised
+          log-probabilities for "categorical". With scale="row" the shape's first axis is twice as
+          long, for values and logarithms of scales.
     weight : float or "size", default=1.0
         Weight of a missing modality's log-likelihood. "size" is the number of values of the
         largest modality of the fit over that of this one, so that all count alike; a position
