@@ -87,7 +87,7 @@ def test_every_subset_of_three_modalities(digits, subset, small):
         assert np.isin(draws["mnist"], (0, 1)).all()
 
 
-@pytest.mark.parametrize("subset", [("mnist",), ("svhn", "text"), ("mnist", "svhn", "text")])
+@pytest.mark.parametrize("subset", SUBSETS, ids="+".join)
 def test_searches_slice_mappings_of_indexed_arrays(digits, subset, small):
     clf, rest = fit(digits, subset, small, max_epochs=1)
     params = {} if not rest else {"X_missing": views(digits, rest)}
