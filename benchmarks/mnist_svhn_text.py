@@ -224,10 +224,36 @@ def judges_on_real_rows(judges: dict, pairs: Pairs) -> dict[str, float]:
     }
 
 
+def train_all(pairs: list[Pairs], judges: dict, size: Size, args: Namespace) -> list[dict]:
+    """Train and score a model for each seed and subset; draw what the first seed generates."""
+    tasks = [(seed, subset) for subset in SUBSETS for seed in range(args.seeds)]
+    results = Parallel(n_jobs=2)(
+        delayed(score_subset)(pairs[seed], judges, subset, size, args, seed)
+        for seed, subset in tasks
+    )
+    if args.out:
+        samples = {
+            subset: made
+            for (seed, subset), (_, made) in zip(tasks, results, strict=True)
+            if seed == 0
+        }
+        figure_of_samples(samples, pairs[0].y, args.out.with_suffix(".png"))
+    return [row for row, _ in results]
+
+
+def kept(file: Path | None) -> list[dict]:
+    """Return the rows of CMMD of an earlier run."""
+    if file is None:
+        return []
+    rows = pd.read_csv(file)
+    return rows[rows["model"] == "CMMD"].to_dict("records")
+
+
 def options() -> Namespace:
     made = parser(__doc__.splitlines()[0])
     made.add_argument("--omega", type=float, default=0.5)
     made.add_argument("--pairs", type=Path, help="folder to write the pairs to, and stop")
+    made.add_argument("--keep", type=Path, help="csv of an earlier run: only the peers are new")
     made.add_argument("--peers", type=Path, help="folder of the peers' files <model>_<seed>.npz")
     return made.parse_args()
 
@@ -241,12 +267,7 @@ def main() -> None:
             save_pairs(some, digits, args.pairs / f"pairs_{seed}.npz")
         return
     judges = fit_judges(digits, pairs[0], size)
-    tasks = [(seed, subset) for subset in SUBSETS for seed in range(args.seeds)]
-    results = Parallel(n_jobs=2)(
-        delayed(score_subset)(pairs[seed], judges, subset, size, args, seed)
-        for seed, subset in tasks
-    )
-    rows = [row for row, _ in results]
+    rows = kept(args.keep) or train_all(pairs, judges, size, args)
     for file in sorted(args.peers.glob("*_*.npz")) if args.peers else []:
         name, _, seed = file.stem.rpartition("_")
         rows += score_peer(file, name, pairs[int(seed)], judges, int(seed))
@@ -257,13 +278,6 @@ def main() -> None:
     if not args.peers:
         parts.append("MoPoE, MMVAE and MVAE: not installed or not run, see peers/README.rst.")
     publish("\n\n".join(parts), table, args.out)
-    if args.out:
-        samples = {
-            subset: made
-            for (seed, subset), (_, made) in zip(tasks, results, strict=True)
-            if seed == 0
-        }
-        figure_of_samples(samples, pairs[0].y, args.out.with_suffix(".png"))
 
 
 if __name__ == "__main__":
