@@ -94,12 +94,14 @@ def check_labels(y: Any) -> Any:
     ValueError
         If y is continuous, has missing values, or is not 1-D or an indicator.
     """
-    if not sp.issparse(y) and np.ndim(y) > 2:
+    y = check_array(
+        y, accept_sparse="csr", ensure_2d=False, allow_nd=True, dtype=None, input_name="y"
+    )
+    if y.ndim > 2:
         raise ValueError(
-            f"y must have one label for each row, or an indicator matrix. Got an array of shape "
-            f"{np.shape(y)} instead; missing modalities are passed by name, as X_missing=..."
+            "y must have one label for each row, or an indicator matrix. Got an array of shape "
+            f"{y.shape} instead; missing modalities are passed by name, as X_missing=..."
         )
-    y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y")
     if y.ndim == 1 or y.shape[1] == 1:
         y = column_or_1d(y.toarray() if sp.issparse(y) else y, warn=True)
     if type_of_target(y).endswith("multioutput"):
