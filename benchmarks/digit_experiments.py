@@ -41,9 +41,21 @@ class Digits:
         )
 
 
-def read_digits(folder: Path) -> Digits:
-    """Read the two files of a folder."""
-    return Digits(fetch_mnist(path=folder / MNIST_FILE), fetch_svhn(path=folder / SVHN_FILE))
+def read_digits(folder: Path, held_out: bool = False) -> Digits:
+    """Read the two files of a folder; to choose by, a part of the training rows in two."""
+    sources = fetch_mnist(path=folder / MNIST_FILE), fetch_svhn(path=folder / SVHN_FILE)
+    return Digits(*(map(_training_rows, sources) if held_out else sources))
+
+
+def _training_rows(source: Bunch) -> Bunch:
+    """Return the last fifth of the training rows in the place of the test rows."""
+    n = len(source.target_train) * 4 // 5
+    return Bunch(
+        images_train=source.images_train[:n],
+        target_train=source.target_train[:n],
+        images_test=source.images_train[n:],
+        target_test=source.target_train[n:],
+    )
 
 
 def shuffled(bunch: Bunch, n_rows: int | None, seed: int) -> np.ndarray:

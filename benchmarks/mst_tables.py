@@ -34,7 +34,7 @@ def latent_table(rows: pd.DataFrame) -> str:
     lines = {}
     for name, group in rows.groupby("model", sort=False):
         for measure in ("embedding", "classifier", "twin"):
-            if group[measure].notna().any() if measure in group else False:
+            if measure in group and group[measure].notna().any():
                 label = "x_O-only twin" if measure == "twin" else f"{name}, {measure}"
                 lines[label] = _by_subset(group, measure)
     for name, values in PAPER_LATENT.items():

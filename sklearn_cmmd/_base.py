@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from torch import Tensor
 
 from sklearn_cmmd._continuation import (
+    DivergedError,
     check_init_from,
     check_partial_fit,
     check_same_networks,
@@ -302,7 +303,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         for name, values in trained.history.items():
             self.history_[name] = self.history_.get(name, []) + values
         if trained.diverged is not None:
-            raise FloatingPointError(trained.diverged)
+            raise DivergedError(trained.diverged)
 
     def _check_feature_names(self, X: Any, reset: bool = False) -> None:
         """Set or check `feature_names_in_`; first of all, since it tells of a mix-up best."""

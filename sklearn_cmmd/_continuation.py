@@ -14,6 +14,7 @@ from sklearn_cmmd.networks.architecture import Architecture
 from sklearn_cmmd.networks.cmmd import CMMD
 
 __all__ = [
+    "DivergedError",
     "check_init_from",
     "check_partial_fit",
     "check_same_networks",
@@ -25,6 +26,10 @@ __all__ = [
 FREE_AT_START = ("n_labels", "label_likelihood", "classifier_hidden", "dropout")
 
 
+class DivergedError(FloatingPointError):
+    """The loss became infinite or NaN; the estimator has the weights of the last good epoch."""
+
+
 @contextmanager
 def unchanged_by_errors(estimator: Any) -> Iterator[None]:
     """Bring an estimator back to what it was before, if what is done to it fails.
@@ -34,7 +39,7 @@ def unchanged_by_errors(estimator: Any) -> Iterator[None]:
     before = estimator.__dict__.copy()
     try:
         yield
-    except FloatingPointError:
+    except DivergedError:
         raise
     except BaseException:
         estimator.__dict__ = before

@@ -16,6 +16,7 @@ from skorch.helper import SliceDict
 from torch import nn
 
 from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Modality
+from sklearn_cmmd._fit_data import FitData
 from sklearn_cmmd.datasets import (
     IndexedArray,
     decode_text,
@@ -244,6 +245,21 @@ class Breaks(Callback):
     def on_epoch_end(self, net, **kwargs):
         if len(net.history) == 2:
             raise ZeroDivisionError
+
+
+def test_an_overflow_before_training_is_no_divergence(digits, small, monkeypatch):
+    """As NumPy raises it under errstate(all="raise")."""
+
+    def overflow(self, layout, device):
+        raise FloatingPointError
+
+    X, y = views(digits, ("mnist",)), digits.target
+    clf = CMMDClassifier(**small | {"max_epochs": 1}).fit(X, y)
+    before = clf.predict_proba(X)
+    monkeypatch.setattr(FitData, "rows", overflow)
+    with pytest.raises(FloatingPointError):
+        clf.fit(views(digits, ("svhn",)), y)
+    assert np.array_equal(clf.predict_proba(X), before)
 
 
 @pytest.mark.parametrize("warm_start", [False, True])

@@ -1,6 +1,7 @@
 """What the builders of paired digits share: checks, pairs within a class, rotation."""
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def matched_rows(
         If the numbers are not positive, or if the sources have no digit in common.
     """
     for name, value in (("n_repeats", n_repeats), ("max_per_class", max_per_class)):
-        if value < 1:
+        if not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name} must be a positive integer. Got {value!r} instead.")
     counts = [np.bincount(target, minlength=10) for target in targets.values()]
     sizes = np.minimum(np.min(counts, axis=0), max_per_class)

@@ -1,7 +1,7 @@
 """The four networks of CMMD together; what they are trained for is not known here."""
 
 import copy
-from typing import cast
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -131,10 +131,18 @@ class CMMD(nn.Module):
         return draws.reshape(len(x_observed), n_samples, -1)
 
 
+@runtime_checkable
+class HasWeights(Protocol):
+    """A module with weights of its own, beside those of its parts."""
+
+    def init_weights(self, generator: torch.Generator) -> None:
+        """Draw the weights anew."""
+
+
 def _init_weights(module: nn.Module, generator: torch.Generator) -> None:
     """Draw the weights of a module and of its parts; a user's network sees to its own parts."""
-    if hasattr(module, "init_weights"):
-        module.init_weights(generator)  # type: ignore[operator]
+    if isinstance(module, HasWeights):
+        module.init_weights(generator)
     if not isinstance(module, CustomNetwork):
         for part in module.children():
             _init_weights(part, generator)

@@ -14,7 +14,6 @@ from sklearn_cmmd.networks.distributions import (
     Bernoulli,
     Categorical,
     CategoricalGrid,
-    Distribution,
     Gaussian,
     Laplace,
 )
@@ -36,17 +35,16 @@ Scale = str | tuple[float, ...]
 
 
 class Likelihood(nn.Module):
-    """Raw output of a network to a distribution over so many variables."""
+    """Raw output of a network to a distribution over so many variables.
+
+    `forward` maps (..., per_value · features) to the distribution of each row.
+    """
 
     per_value = 1
 
     def __init__(self, features: int) -> None:
         super().__init__()
         self.features = features
-
-    def forward(self, raw: Tensor) -> Distribution:
-        """Map (..., per_value · features) to the distribution of each row."""
-        raise NotImplementedError
 
 
 class ScaledLikelihood(Likelihood):

@@ -315,6 +315,7 @@ MNIST, MNIST_LABELS, SVHN, SVHN_LABELS = sources([2] * 10, [2] * 10)
         ),
         ({"svhn_target": SVHN_LABELS - 1}, "svhn_target must be integers from 0 to 9"),
         ({"svhn_target": SVHN_LABELS.astype(str)}, "svhn_target must be integers .* Got <U"),
+        ({"n_repeats": 1.5}, "n_repeats must be a positive integer. Got 1.5"),
         ({"n_repeats": 0}, "n_repeats must be a positive integer. Got 0"),
         ({"max_per_class": 0}, "max_per_class must be a positive integer. Got 0"),
         ({"random_state": "chance"}, "random_state must be"),
