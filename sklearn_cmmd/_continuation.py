@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 # What may differ between networks and those that they start from.
-FREE_AT_START = ("n_labels", "label_likelihood", "classifier_hidden", "dropout")
+FREE_AT_START = ("n_labels", "label_likelihood", "classifier_hidden")
 
 
 class DivergedError(FloatingPointError):

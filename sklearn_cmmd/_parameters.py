@@ -273,7 +273,6 @@ def architecture_of(estimator: Any, layout: Layout) -> Architecture:
         decoder_hidden=hidden_widths(estimator, "decoder_hidden"),
         classifier_hidden=hidden_widths(estimator, "classifier_hidden"),
         activation=estimator.activation,
-        dropout=estimator.dropout,
         fusion=estimator.fusion,
         decoder_input=estimator.decoder_input,
     )
@@ -305,6 +304,7 @@ def training_settings(estimator: Any, n_rows: int, incremental: bool) -> Trainin
         batch_size=batch_size,
         learning_rate=estimator.learning_rate,
         weight_decay=estimator.weight_decay,
+        dropout=estimator.dropout,
         validation_fraction=fraction,
         patience=estimator.n_iter_no_change,
         tol=estimator.tol,

@@ -44,13 +44,14 @@ class Streams:
     shuffle: int
     noise: int
     validation: int
+    dropout: int
 
     @classmethod
     def spawn(cls, root: np.random.SeedSequence) -> "Streams":
         """Take the next streams of the root, other ones at each call."""
         (child,) = root.spawn(1)
         # Non-negative and below 2**31 is what both scikit-learn and torch accept.
-        return cls(*(int(word >> 1) for word in child.generate_state(5)))
+        return cls(*(int(word >> 1) for word in child.generate_state(6)))
 
 
 def generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:

@@ -49,7 +49,6 @@ class Architecture:
     decoder_hidden: tuple[int, ...]
     classifier_hidden: tuple[int, ...]
     activation: str
-    dropout: float
     fusion: str = "joint"
     decoder_input: str = "both"
 

@@ -36,7 +36,7 @@ Parts = list[tuple[list[int], nn.Module]]
 
 
 def _mlp(arch: Architecture, in_features: int, hidden: tuple[int, ...]) -> MLP:
-    return MLP(in_features, hidden, arch.activation, arch.dropout)
+    return MLP(in_features, hidden, arch.activation)
 
 
 def _body(arch: Architecture, block: Block, network: Network, hidden: tuple[int, ...]) -> nn.Module:

@@ -15,6 +15,8 @@ from sklearn_cmmd.networks.build import (
 )
 from sklearn_cmmd.networks.custom import CustomNetwork
 from sklearn_cmmd.networks.distributions import Bernoulli, Categorical, Gaussian, Joint
+from sklearn_cmmd.networks.dropout import Dropout
+from sklearn_cmmd.networks.mlp import MLP
 
 __all__ = ["CMMD"]
 
@@ -78,21 +80,35 @@ class CMMD(nn.Module):
         return copy.deepcopy(self, {id(each): each for each in shared})
 
     def label_features(self, y: Tensor) -> Tensor:
-        """Labels as the encoder and the classifier take them: a column for each class."""
-        if self.architecture.label_likelihood == "categorical":
-            return nn.functional.one_hot(y, self.architecture.n_labels)
-        return y
+        """Codes of classes to a column for each; what has columns already stays as it is."""
+        if y.is_floating_point():
+            return y
+        one_hot = torch.zeros(
+            len(y), self.architecture.n_labels, dtype=torch.float32, device=y.device
+        )
+        return one_hot.scatter_(1, y[:, None], 1)
+
+    def dropout_units(self, n_decodings: int) -> int:
+        """Count the units whose output dropout may silence when a row is decoded so many times."""
+        passes = {self.prior: 1, self.encoder: 1, self.decoder: n_decodings, self.classifier: 1}
+        return sum(
+            n * sum(layer.out_features for layer in part.layers)
+            for network, n in passes.items()
+            if network is not None
+            for part in network.modules()
+            if isinstance(part, MLP)
+        )
 
     def posterior(
         self,
         x_observed: Tensor,
         x_missing: Tensor | None = None,
         labels: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        dropout: Dropout | None = None,
     ) -> Gaussian:
         """q(z | x_O, x_M, y), of whatever of x_M and y the model has."""
         context = [x for x in (x_observed, x_missing, labels) if x is not None]
-        return cast(Gaussian, self.encoder(*context, generator=generator))
+        return cast(Gaussian, self.encoder(*context, dropout=dropout))
 
     def in_precision(self, dtype: torch.dtype) -> "CMMD":
         """Return these networks if they have this precision, else a copy that has.

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_cmmd.networks.distributions import Distribution, Gaussian, Joint
+from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.networks.likelihoods import Likelihood
 
 __all__ = [
@@ -76,15 +77,15 @@ class JointFeatures(nn.Module):
         self.mix = mix(joint_width) if len(parts) > 1 else None
         self.out_features: int = joint_width if self.mix is None else self.mix.out_features
 
-    def forward(self, context: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def forward(self, context: Tensor, dropout: Dropout | None = None) -> Tensor:
         """Map (batch, columns) to (batch, out_features)."""
         outputs = [
-            body(columns(context), generator)
+            body(columns(context), dropout)
             for columns, body in zip(self.columns, self.bodies, strict=True)
         ]
         if self.mix is None:
             return outputs[0]
-        mixed: Tensor = self.mix(torch.cat(outputs, -1), generator)
+        mixed: Tensor = self.mix(torch.cat(outputs, -1), dropout)
         return mixed
 
 
@@ -96,10 +97,10 @@ class Conditional(nn.Module):
         self.features = features
         self.head = head
 
-    def forward(self, *context: Tensor, generator: torch.Generator | None = None) -> Distribution:
+    def forward(self, *context: Tensor, dropout: Dropout | None = None) -> Distribution:
         """Return the distribution given the context's tensors laid side by side."""
         joined = context[0] if len(context) == 1 else torch.cat(context, dim=-1)
-        distribution: Distribution = self.head(self.features(joined, generator))
+        distribution: Distribution = self.head(self.features(joined, dropout))
         return distribution
 
 
@@ -113,9 +114,9 @@ class ProductOfExperts(nn.Module):
         super().__init__()
         self.experts = nn.ModuleList(experts)
 
-    def forward(self, *context: Tensor, generator: torch.Generator | None = None) -> Gaussian:
+    def forward(self, *context: Tensor, dropout: Dropout | None = None) -> Gaussian:
         """Return the distribution given the context's tensors laid side by side."""
-        opinions = [expert(*context, generator=generator) for expert in self.experts]
+        opinions = [expert(*context, dropout=dropout) for expert in self.experts]
         loc = torch.stack([opinion.loc for opinion in opinions])
         precision = torch.stack([torch.exp(-opinion.log_var) for opinion in opinions])
         total = 1 + precision.sum(0)
@@ -130,9 +131,9 @@ class GeneratorHead(nn.Module):
         self.network = network
         self.likelihood = likelihood
 
-    def forward(self, features: Tensor, generator: torch.Generator | None = None) -> Distribution:
+    def forward(self, features: Tensor, dropout: Dropout | None = None) -> Distribution:
         """Return the distribution of each row."""
-        distribution: Distribution = self.likelihood(self.network(features, generator))
+        distribution: Distribution = self.likelihood(self.network(features, dropout))
         return distribution
 
 
@@ -176,11 +177,11 @@ class Decoder(nn.Module):
         in_place = bool((order.diff() == 1).all())
         self.register_buffer("order", None if in_place else order.argsort(), persistent=False)
 
-    def forward(self, x: Tensor, z: Tensor, generator: torch.Generator | None = None) -> Joint:
+    def forward(self, x: Tensor, z: Tensor, dropout: Dropout | None = None) -> Joint:
         """Return the joint distribution of all missing modalities."""
         context = torch.cat([x, z], dim=-1) if self.sees_observed else z
-        features = [network(context, generator) for network in self.features]
+        features = [network(context, dropout) for network in self.features]
         parts = tuple(
-            head(features[i], generator) for head, i in zip(self.heads, self.network, strict=True)
+            head(features[i], dropout) for head, i in zip(self.heads, self.network, strict=True)
         )
         return Joint(parts, tuple(self.columns), self.weights, self.order)

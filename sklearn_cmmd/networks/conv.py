@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
+from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.networks.grid import Grid
 from sklearn_cmmd.networks.mlp import ACTIVATIONS, HEAD_GAIN, hidden_gain, init_layer, linear
 
@@ -122,7 +123,7 @@ class ConvBody(nn.Module):
         for layer, spec in zip(self.layers, self.specs, strict=True):
             init_layer(layer, hidden_gain(self.activation), spec.fan_in, generator)
 
-    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def forward(self, x: Tensor, dropout: Dropout | None = None) -> Tensor:
         """Map (batch, numel) to (batch, 128)."""
         activation = ACTIVATIONS[self.activation]
         x = self.grid.unflatten(x)
@@ -165,7 +166,7 @@ class ConvGenerator(nn.Module):
         for layer, spec, gain in zip(self.layers, self.specs, gains, strict=True):
             init_layer(layer, gain, spec.transposed_fan_in, generator)
 
-    def forward(self, features: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def forward(self, features: Tensor, dropout: Dropout | None = None) -> Tensor:
         """Map (batch, in_features) to (batch, per_value · numel)."""
         activation = ACTIVATIONS[self.activation]
         x = self.first(features)

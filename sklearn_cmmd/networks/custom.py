@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.networks.grid import Grid
 
 __all__ = ["CustomBody", "CustomGenerator", "CustomNetwork"]
@@ -64,11 +65,11 @@ class CustomNetwork(nn.Module):
             ) from error
         return network.train(), tuple(shape)
 
-    def _run(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
-        if not self.training or generator is None:
+    def _run(self, x: Tensor, dropout: Dropout | None) -> Tensor:
+        if dropout is None or dropout.generator is None:
             output: Tensor = self.network(x)
             return output
-        with _seeded(_seed(generator), x.device):
+        with _seeded(_seed(dropout.generator), x.device):
             output = self.network(x)
         return output
 
@@ -102,9 +103,9 @@ class CustomBody(CustomNetwork):
             )
         self.out_features = shape[1]
 
-    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def forward(self, x: Tensor, dropout: Dropout | None = None) -> Tensor:
         """Map (batch, numel) to (batch, out_features)."""
-        return self._run(self.grid.unflatten(x), generator)
+        return self._run(self.grid.unflatten(x), dropout)
 
 
 class CustomGenerator(CustomNetwork):
@@ -145,9 +146,9 @@ class CustomGenerator(CustomNetwork):
                 f"rows it returned an array of shape {self.out_shape} instead."
             )
 
-    def forward(self, features: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def forward(self, features: Tensor, dropout: Dropout | None = None) -> Tensor:
         """Map (batch, in_features) to (batch, per_value · numel)."""
-        return self.grid.flatten(self._run(features, generator), self.per_value)
+        return self.grid.flatten(self._run(features, dropout), self.per_value)
 
 
 def _seed(generator: torch.Generator) -> int:

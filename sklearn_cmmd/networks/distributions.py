@@ -37,8 +37,19 @@ class Distribution(Protocol):
         """One draw."""
 
 
+def _scaled_sum(values: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum values over their scales, and the logarithms of the scales, over the last axis.
+
+    Scales that all rows share make the one a product with a vector, and the other a number.
+    """
+    if log_scale.dim() < 2:
+        log_scale = log_scale.expand(values.shape[-1])
+        return values @ torch.exp(-log_scale), log_scale.sum(-1)
+    return (values * torch.exp(-log_scale)).sum(-1), log_scale.sum(-1)
+
+
 class Gaussian(NamedTuple):
-    """Independent normal variables."""
+    """Independent normal variables; `log_var` may be one for all rows."""
 
     loc: Tensor
     log_var: Tensor
@@ -50,8 +61,8 @@ class Gaussian(NamedTuple):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-density of `x`, summed over the last axis."""
-        squared = (x - self.loc).square() * torch.exp(-self.log_var)
-        return -0.5 * (squared + self.log_var + math.log(2 * math.pi)).sum(-1)
+        scaled, log_det = _scaled_sum((x - self.loc).square(), self.log_var)
+        return -0.5 * (scaled + (log_det + math.log(2 * math.pi) * x.shape[-1]))
 
     def rsample(self, noise: Tensor) -> Tensor:
         """Draw that is differentiable in the parameters, from standard normal `noise`."""
@@ -63,7 +74,7 @@ class Gaussian(NamedTuple):
 
 
 class Laplace(NamedTuple):
-    """Independent variables of density exp(−|x − loc| / b) / 2b, b the scale."""
+    """Independent variables of density exp(−|x − loc| / b) / 2b, b the scale, as in `Gaussian`."""
 
     loc: Tensor
     log_scale: Tensor
@@ -75,8 +86,8 @@ class Laplace(NamedTuple):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-density of `x`, summed over the last axis."""
-        distance = (x - self.loc).abs() * torch.exp(-self.log_scale)
-        return -(distance + self.log_scale + math.log(2)).sum(-1)
+        scaled, log_det = _scaled_sum((x - self.loc).abs(), self.log_scale)
+        return -(scaled + (log_det + math.log(2) * x.shape[-1]))
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """One draw, as the difference of two exponential variables."""
@@ -189,7 +200,7 @@ class Joint(NamedTuple):
             weight * part.log_prob(take(x))
             for part, take, weight in zip(self.parts, self.take, self.weights, strict=True)
         ]
-        return torch.stack(terms).sum(0)
+        return terms[0] if len(terms) == 1 else torch.stack(terms).sum(0)
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """One draw."""

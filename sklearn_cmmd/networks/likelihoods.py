@@ -17,6 +17,7 @@ from sklearn_cmmd.networks.distributions import (
     Gaussian,
     Laplace,
 )
+from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.networks.mlp import HEAD_GAIN, init_layer, linear
 
 __all__ = [
@@ -85,12 +86,12 @@ class ScaledLikelihood(Likelihood):
             nn.init.zeros_(self.raw)
 
     def split(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Return locations and logarithms of the scales, both of shape (..., features)."""
+        """Return locations, (..., features), and logarithms of the scales, that or (features,)."""
         if self.per_value == 2:
             loc, log_scale = raw.chunk(2, dim=-1)
             return loc, self._bounded(log_scale)
         log_scale = self.fixed if self.raw is None else self._bounded(self.raw)
-        return raw, log_scale.expand_as(raw)
+        return raw, log_scale
 
     def _bounded(self, raw: Tensor) -> Tensor:
         return self.bound * torch.tanh(raw / self.bound)
@@ -163,7 +164,7 @@ class Head(nn.Module):
         """Draw the weights anew."""
         init_layer(self.layer, HEAD_GAIN, self.layer.in_features, generator)
 
-    def forward(self, features: Tensor, generator: torch.Generator | None = None) -> Any:
+    def forward(self, features: Tensor, dropout: Dropout | None = None) -> Any:
         """Return the distribution of each row."""
         return self.likelihood(self.layer(features))
 

@@ -1,4 +1,4 @@
-"""Fully connected bodies: layers whose randomness comes from a generator that is handed in."""
+"""Fully connected bodies: layers whose randomness is handed in."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-__all__ = ["ACTIVATIONS", "HEAD_GAIN", "MLP", "dropout", "hidden_gain", "init_layer", "linear"]
+from sklearn_cmmd.networks.dropout import Dropout
+
+__all__ = ["ACTIVATIONS", "HEAD_GAIN", "MLP", "hidden_gain", "init_layer", "linear"]
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": nn.functional.relu,
@@ -40,14 +42,10 @@ def hidden_gain(activation: str) -> float:
     return nn.init.calculate_gain("tanh" if activation == "tanh" else "relu")
 
 
-def dropout(x: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
-    """Set each entry to zero with probability `rate` and scale the others to keep the mean."""
-    keep = torch.empty_like(x).bernoulli_(1 - rate, generator=generator)
-    return x * keep.div_(1 - rate)
-
-
 class MLP(nn.Module):
     """Hidden layers of a fully connected network, each followed by activation and dropout.
+
+    The masks of the dropout are drawn elsewhere, for all networks in one call; see `Dropout`.
 
     Parameters
     ----------
@@ -57,18 +55,13 @@ class MLP(nn.Module):
         Widths of the layers. An empty sequence makes the identity.
     activation : {"relu", "softplus", "tanh", "silu", "gelu"}
         Function applied after each layer.
-    dropout : float
-        Probability in [0, 1) with which a hidden unit is silenced in training.
     """
 
-    def __init__(
-        self, in_features: int, hidden: Sequence[int], activation: str, dropout: float
-    ) -> None:
+    def __init__(self, in_features: int, hidden: Sequence[int], activation: str) -> None:
         super().__init__()
         widths = (in_features, *hidden)
         self.layers = nn.ModuleList(linear(a, b) for a, b in pairwise(widths))
         self.activation = activation
-        self.dropout = dropout
         self.out_features = widths[-1]
 
     def init_weights(self, generator: torch.Generator) -> None:
@@ -77,11 +70,11 @@ class MLP(nn.Module):
             assert isinstance(layer, nn.Linear)
             init_layer(layer, hidden_gain(self.activation), layer.in_features, generator)
 
-    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def forward(self, x: Tensor, dropout: Dropout | None = None) -> Tensor:
         """Map (batch, in_features) to (batch, out_features)."""
         activation = ACTIVATIONS[self.activation]
         for layer in self.layers:
             x = activation(layer(x))
-            if self.training and self.dropout > 0:
-                x = dropout(x, self.dropout, generator)
+            if dropout is not None:
+                x = dropout(x)
         return x

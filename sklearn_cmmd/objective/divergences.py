@@ -10,6 +10,7 @@ the V-statistic averages it over all i and j, the U-statistic over i ≠ j. Leav
 cross terms too makes the latter unbiased although the two draws of a row may share their noise.
 """
 
+import math
 from numbers import Real
 from typing import cast
 
@@ -18,7 +19,16 @@ from torch import Tensor
 
 from sklearn_cmmd.networks.distributions import Gaussian
 
-__all__ = ["ESTIMATORS", "KERNELS", "bandwidths", "expected_kernel", "gaussian_kl", "kernel", "mmd"]
+__all__ = [
+    "ESTIMATORS",
+    "KERNELS",
+    "bandwidths",
+    "expected_kernel",
+    "gaussian_kl",
+    "kernel",
+    "mmd",
+    "mmd_of_draws",
+]
 
 KERNELS = ("gaussian", "imq")
 ESTIMATORS = ("u", "v", "closed")
@@ -62,25 +72,24 @@ def bandwidths(bandwidth: float | str | tuple[float, ...], dim: int) -> tuple[fl
     return tuple(float(width) for width in cast(tuple[float, ...], bandwidth))
 
 
-def kernel(squared: Tensor, name: str, widths: tuple[float, ...]) -> Tensor:
-    r"""Kernel of a squared distance, minus one, averaged over the widths.
+def kernel(log_gaussian: Tensor, name: str) -> Tensor:
+    r"""Kernel, minus one, of :math:`-r^2 / 2h^2`, the logarithm of the Gaussian kernel.
 
     "gaussian" is :math:`\exp(-r^2 / 2h^2)` and "imq", the inverse multiquadric,
     :math:`1 / (1 + r^2 / 2h^2)`. The one cancels in every MMD; without it nearly flat kernels keep
     their digits in float32.
     """
-    scaled = [squared / (2 * width**2) for width in widths]
     if name == "gaussian":
-        values = [torch.expm1(-u) for u in scaled]
-    else:
-        values = [-u / (1 + u) for u in scaled]
-    return torch.stack(values).mean(0) if len(values) > 1 else values[0]
+        return torch.expm1(log_gaussian)
+    return log_gaussian / (1 - log_gaussian)
 
 
-def squared_distances(x: Tensor, y: Tensor) -> Tensor:
-    """Squared Euclidean distances (n, m) between the rows of (n, d) and (m, d)."""
-    norms = x.square().sum(-1)[:, None] + y.square().sum(-1)
-    return torch.addmm(norms, x, y.mT, alpha=-2).clamp_min(0)
+def gram(z: Tensor, name: str, width: float) -> Tensor:
+    """Kernel, minus one, between all rows of (n, d), an (n, n) matrix."""
+    scaled = z / (2**0.5 * width)
+    norms = -scaled.square().sum(-1)
+    log_gaussian = torch.addmm(norms[:, None] + norms, scaled, scaled.mT, alpha=2)
+    return kernel(log_gaussian.clamp_max(0), name)
 
 
 def expected_kernel(a: Gaussian, b: Gaussian, widths: tuple[float, ...]) -> Tensor:
@@ -120,6 +129,7 @@ def mmd(
     bandwidth: float | str | tuple[float, ...] = "dimension",
     estimator: str = "u",
     weight: Tensor | None = None,
+    n_rows: Tensor | None = None,
 ) -> Tensor:
     """Squared MMD between the batch's marginals of q and p.
 
@@ -138,23 +148,81 @@ def mmd(
         unbiased one with the kernel's expectation in place of draws (Gaussian kernel only).
     weight : Tensor of shape (B,), optional
         Weights of the rows, of mean one over the data.
+    n_rows : Tensor of shape (), optional
+        Number of rows, where some of them are there only to fill the batch up, with a weight of
+        zero. All of them by default.
 
     Returns
     -------
     Tensor of shape ()
         Zero for a single row under the unbiased estimators.
     """
-    n = len(q.loc)
     widths = bandwidths(bandwidth, q.loc.shape[-1])
     if estimator == "closed":
-        both = Gaussian(torch.cat([q.loc, p.loc]), torch.cat([q.log_var, p.log_var]))
-        gram = expected_kernel(both, both, widths)
-    else:
-        draws = torch.cat([q.rsample(noise), p.rsample(noise)])
-        gram = kernel(squared_distances(draws, draws), name, widths)
-    pairs = gram[:n, :n] + gram[n:, n:] - gram[:n, n:] - gram[n:, :n]
-    if weight is not None:
-        pairs = pairs * weight[:, None] * weight
-    if estimator == "v":
-        return pairs.mean()
-    return (pairs.sum() - pairs.diagonal().sum()) / max(n * (n - 1), 1)
+        return _expected_mmd(q, p, widths, weight, n_rows)
+    draws = torch.cat([q.rsample(noise), p.rsample(noise)])
+    return mmd_of_draws(draws, name, widths, estimator == "u", weight, n_rows)
+
+
+def mmd_of_draws(
+    draws: Tensor,
+    name: str,
+    widths: tuple[float, ...],
+    unbiased: bool,
+    weight: Tensor | None = None,
+    n_rows: Tensor | None = None,
+) -> Tensor:
+    """Squared MMD between the first half of the draws, (2B, d), and the second, row by row paired.
+
+    The kernel of a draw with itself is one, so that of the pairs of a row only the cross terms
+    have to be left out of the unbiased statistic.
+    """
+    signs = _signs(draws, weight)
+    matrix = _mean([gram(draws, name, width) for width in widths])
+    total = signs @ (matrix @ signs)
+    if not unbiased:
+        return total / _n_pairs(draws, n_rows, unbiased)
+    squared = (draws[: len(draws) // 2] - draws[len(draws) // 2 :]).square().sum(-1)
+    cross = _mean([kernel(squared / (-2 * width**2), name) for width in widths])
+    own = -2 * (cross if weight is None else cross * weight.square()).sum()
+    return (total - own) / _n_pairs(draws, n_rows, unbiased)
+
+
+def _expected_mmd(
+    q: Gaussian,
+    p: Gaussian,
+    widths: tuple[float, ...],
+    weight: Tensor | None,
+    n_rows: Tensor | None,
+) -> Tensor:
+    """Return the unbiased squared MMD with the expectation of the Gaussian kernel."""
+    both = Gaussian(torch.cat([q.loc, p.loc]), torch.cat([q.log_var, p.log_var]))
+    matrix, n = expected_kernel(both, both, widths), len(q.loc)
+    signs = _signs(both.loc, weight)
+    squares = signs.square()
+    own = matrix.diagonal() @ squares - 2 * matrix.diagonal(n) @ squares[:n]
+    return (signs @ (matrix @ signs) - own) / _n_pairs(both.loc, n_rows, unbiased=True)
+
+
+def _signs(draws: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the weights of the rows of q, and those of p with their sign turned, (2B,)."""
+    n = len(draws) // 2
+    weights = draws.new_ones(n) if weight is None else weight
+    return torch.cat([weights, -weights])
+
+
+def _n_pairs(draws: Tensor, n_rows: Tensor | None, unbiased: bool) -> Tensor | float:
+    """Return the number of pairs of rows, without those of a row with itself if unbiased.
+
+    For a single row that is infinity, so that the statistic is zero.
+    """
+    if n_rows is None:
+        n = len(draws) // 2
+        return (n * (n - 1) or math.inf) if unbiased else n * n
+    if not unbiased:
+        return n_rows * n_rows
+    return torch.where(n_rows > 1, n_rows * (n_rows - 1), math.inf)
+
+
+def _mean(values: list[Tensor]) -> Tensor:
+    return values[0] if len(values) == 1 else torch.stack(values).mean(0)

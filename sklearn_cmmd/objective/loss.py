@@ -13,6 +13,7 @@ References
    priors in generative models. Neural Networks 169 (2024). https://doi.org/10.1016/j.neunet.2023.10.048
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
@@ -20,9 +21,9 @@ import torch
 from torch import Tensor
 
 from sklearn_cmmd.networks.cmmd import CMMD
-from sklearn_cmmd.networks.conditional import Decoder
 from sklearn_cmmd.networks.distributions import Distribution, Gaussian, Joint
-from sklearn_cmmd.objective.divergences import gaussian_kl, mmd
+from sklearn_cmmd.networks.dropout import Dropout
+from sklearn_cmmd.objective.divergences import bandwidths, gaussian_kl, mmd, mmd_of_draws
 
 __all__ = ["LossTerms", "Objective", "Rows"]
 
@@ -33,6 +34,15 @@ class Rows(NamedTuple):
     observed: Tensor  # (batch, n_observed)
     missing: Tensor | None = None  # (batch, n_missing)
     weight: Tensor | None = None  # (batch,), of mean one over the data
+    # (), the number of rows without those of weight zero that fill the batch up; None if all are
+    n_rows: Tensor | None = None
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Mean over the rows, the last axis, of values times weights."""
+        if self.weight is None:
+            return values.mean(-1)
+        weighted = values * self.weight
+        return weighted.mean(-1) if self.n_rows is None else weighted.sum(-1) / self.n_rows
 
 
 class LossTerms(NamedTuple):
@@ -44,13 +54,15 @@ class LossTerms(NamedTuple):
     kl: Tensor  # (batch,)
     mmd: Tensor  # (), a statistic of the batch
 
-    def means(self, weight: Tensor | None = None) -> dict[str, Tensor]:
-        """Return the mean over the rows of every term that is there."""
-        return {
-            name: row_mean(term, weight) if term.dim() else term
-            for name, term in self._asdict().items()
-            if term is not None
-        }
+    @property
+    def names(self) -> list[str]:
+        """Names of the terms that are there."""
+        return [name for name, term in self._asdict().items() if term is not None]
+
+    def means(self, rows: Rows) -> Tensor:
+        """Return the mean over the rows of every term that is there, in this order."""
+        per_row = [term for term in self[:-1] if term is not None]
+        return torch.cat([rows.mean(torch.stack(per_row)), self.mmd[None]])
 
 
 class Evaluation(NamedTuple):
@@ -95,7 +107,7 @@ class Objective:
         rows: Rows,
         y: Tensor | None,
         noise: Tensor,
-        generator: torch.Generator | None = None,
+        dropout: Dropout | None = None,
     ) -> Evaluation:
         """Compute the terms of a minibatch.
 
@@ -106,47 +118,50 @@ class Objective:
         rows : Rows
             The minibatch.
         y : Tensor of shape (batch,) or (batch, n_labels), or None
-            Codes of classes, or an indicator for each label.
+            Codes of classes, or a column for each label.
         noise : Tensor of shape (batch, latent_dim)
             Standard normal noise, shared by the draw of q and that of the prior.
-        generator : torch.Generator, optional
-            Source of the dropout masks.
+        dropout : Dropout, optional
+            What silences hidden units in training.
         """
         x = rows.observed
         labels = None if y is None else module.label_features(y).to(x)
-        p = cast(Gaussian, module.prior(x, generator=generator))
-        q = module.posterior(x, rows.missing, labels, generator)
+        p = cast(Gaussian, module.prior(x, dropout=dropout))
+        q = module.posterior(x, rows.missing, labels, dropout)
+        z_q, z_p = q.rsample(noise), p.rsample(noise)
 
         from_q = from_p = classification = predicted = None
         if module.decoder is not None:
-            from_q, from_p = self._reconstruction(module.decoder, rows, q, p, noise, generator)
+            from_q, from_p = self._reconstruction(module, rows, z_q, z_p, dropout)
         if module.classifier is not None:
-            z = p.loc if self.classifier_input == "mean" else p.rsample(noise)
-            predicted = module.classifier(z, generator=generator)
+            z = p.loc if self.classifier_input == "mean" else z_p
+            predicted = module.classifier(z, dropout=dropout)
             classification = -predicted.log_prob(cast(Tensor, labels))
-        divergence = self._mmd(q, p, noise, rows.weight)
+        if self.estimator == "closed":
+            divergence = self._closed_mmd(q, p, noise, rows)
+        else:
+            divergence = self._mmd(torch.cat([z_q, z_p]), rows)
         terms = LossTerms(from_q, from_p, classification, gaussian_kl(q, p), divergence)
         return Evaluation(terms, predicted)
 
     def _reconstruction(
-        self,
-        decoder: Decoder,
-        rows: Rows,
-        q: Gaussian,
-        p: Gaussian,
-        noise: Tensor,
-        generator: torch.Generator | None,
+        self, module: CMMD, rows: Rows, z_q: Tensor, z_p: Tensor, dropout: Dropout | None
     ) -> tuple[Tensor, Tensor | None]:
         """Decode draws of q, and of the prior if asked for, in one pass."""
-        x, x_missing, z = rows.observed, cast(Tensor, rows.missing), q.rsample(noise)
-        if self.decode_prior == 0:
-            return -decoder(x, z, generator=generator).log_prob(x_missing), None
-        z = torch.cat([z, p.rsample(noise)])
-        decoded: Joint = decoder(x.repeat(2, 1), z, generator=generator)
-        from_q, from_p = -decoded.log_prob(x_missing.repeat(2, 1)).unflatten(0, (2, -1))
-        return from_q, from_p
+        decoder, x, x_missing = module.decoder, rows.observed, cast(Tensor, rows.missing)
+        assert decoder is not None
+        if self.n_decodings == 1:
+            return -decoder(x, z_q, dropout=dropout).log_prob(x_missing), None
+        decoded: Joint = decoder(torch.cat([x, x]), torch.cat([z_q, z_p]), dropout=dropout)
+        both = -decoded.log_prob(torch.cat([x_missing, x_missing]))
+        return both[: len(x)], both[len(x) :]
 
-    def _mmd(self, q: Gaussian, p: Gaussian, noise: Tensor, weight: Tensor | None) -> Tensor:
+    def _mmd(self, draws: Tensor, rows: Rows) -> Tensor:
+        widths = bandwidths(self.bandwidth, draws.shape[-1])
+        unbiased = self.estimator == "u"
+        return mmd_of_draws(draws, self.kernel, widths, unbiased, rows.weight, rows.n_rows)
+
+    def _closed_mmd(self, q: Gaussian, p: Gaussian, noise: Tensor, rows: Rows) -> Tensor:
         return mmd(
             q,
             p,
@@ -154,18 +169,27 @@ class Objective:
             name=self.kernel,
             bandwidth=self.bandwidth,
             estimator=self.estimator,
-            weight=weight,
+            weight=rows.weight,
+            n_rows=rows.n_rows,
         )
 
-    def total(self, terms: LossTerms, weight: Tensor | None = None) -> Tensor:
-        """Reduce the terms to the loss, a mean over the rows that is weighted by `weight`."""
-        shares = (1 - self.decode_prior, self.decode_prior, self.alpha, self.omega)
-        per_row = sum(
-            share * term for share, term in zip(shares, terms[:-1], strict=True) if term is not None
-        )
-        return row_mean(cast(Tensor, per_row), weight) + (1 - self.omega) * self.lam * terms.mmd
+    @property
+    def n_decodings(self) -> int:
+        """How often a row is decoded: from q, and from the prior if that has a share."""
+        return 1 if self.decode_prior == 0 else 2
 
+    def shares(self, names: Sequence[str]) -> list[float]:
+        """Return the weights of these terms in the loss."""
+        shares = {
+            "reconstruction": 1 - self.decode_prior,
+            "prior_reconstruction": self.decode_prior,
+            "classification": self.alpha,
+            "kl": self.omega,
+            "mmd": (1 - self.omega) * self.lam,
+        }
+        return [shares[name] for name in names]
 
-def row_mean(values: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Mean over the rows of values times weights; of weights, the data's mean is one."""
-    return values.mean() if weight is None else (values * weight).mean()
+    def total(self, terms: LossTerms, rows: Rows) -> Tensor:
+        """Reduce the terms to the loss, a mean over the rows."""
+        means = terms.means(rows)
+        return means @ means.new_tensor(self.shares(terms.names))

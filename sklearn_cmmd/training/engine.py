@@ -18,8 +18,11 @@ from tqdm.auto import tqdm
 
 from sklearn_cmmd._random import Streams, generator
 from sklearn_cmmd.networks.cmmd import CMMD
+from sklearn_cmmd.networks.dropout import Dropout, keep_mask
 from sklearn_cmmd.objective.loss import Objective, Rows
 from sklearn_cmmd.training.batches import Batches, PairedRows
+from sklearn_cmmd.training.flat import FlatParameters
+from sklearn_cmmd.training.noise import Noise, NoiseSource
 
 __all__ = ["Trained", "TrainingSettings", "train", "unfitted"]
 
@@ -36,6 +39,7 @@ class TrainingSettings:
     batch_size: int
     learning_rate: float
     weight_decay: float
+    dropout: float
     validation_fraction: float
     patience: int
     tol: float
@@ -90,7 +94,9 @@ def train(
         callbacks=_callbacks(settings, validation is not None, callbacks),
         device=str(rows.device),
         verbose=settings.verbose,
+        dropout=settings.dropout,
         streams=streams,
+        watched=bool(callbacks),
     )
     net.initialize()
     if optimizer_state is not None:
@@ -109,6 +115,7 @@ def train(
         state = None
         module.load_state_dict(dict(net.callbacks_)["last_good"].state_)
     module.eval()
+    net.flat_.release()
     if net.interrupted_:
         warnings.warn("Training interrupted by user.", stacklevel=2)
     return Trained(net.complete_history(), state, net.n_complete_, diverged)
@@ -211,8 +218,13 @@ class CMMDNet(ClassifierMixin, NeuralNet):
 
     losses = ("train_loss", "valid_loss")
 
-    def __init__(self, module: CMMD, *, streams: Streams, **kwargs: Any) -> None:
+    def __init__(
+        self, module: CMMD, *, dropout: float, streams: Streams, watched: bool, **kwargs: Any
+    ) -> None:
+        self.dropout = dropout
         self.streams = streams
+        # Callbacks of the user's may want to be told of every batch.
+        self.watched = watched
         super().__init__(module, **kwargs)
 
     @property
@@ -229,11 +241,18 @@ class CMMDNet(ClassifierMixin, NeuralNet):
         self.criterion_ = self.criterion
         return self
 
+    def initialize_optimizer(self) -> "CMMDNet":
+        """Give the optimizer all weights as one tensor."""
+        self.flat_ = FlatParameters(self.module_)
+        _, kwargs = self.get_params_for_optimizer("optimizer", [])
+        self.optimizer_ = self.optimizer([self.flat_.values], **kwargs)
+        return self
+
     def on_train_begin(self, net: "CMMDNet", *args: Any, **kwargs: Any) -> None:
         """Start the random streams and the record of this run."""
         self.shuffle_ = generator(self.streams.shuffle)
-        self.training_noise_ = generator(self.streams.noise, self.device)
-        self.noise_ = self.training_noise_
+        self.training_noise_ = self._noise(self.streams.noise, training=True)
+        self.shares_: Tensor | None = None
         self.epoch_terms_: dict[str, list[float]] = {}
         self.n_complete_ = 0
         self.interrupted_ = False
@@ -263,21 +282,33 @@ class CMMDNet(ClassifierMixin, NeuralNet):
             return
         self._set_training(training)
         # The same noise at every validation, so that its loss changes with the weights alone.
-        validation_noise = generator(self.streams.validation, self.device)
-        self.noise_ = self.training_noise_ if training else validation_noise
+        fixed = self._noise(self.streams.validation, training=False)
+        self.noise_ = self.training_noise_ if training else fixed
         total = torch.zeros((), device=self.device)
         try:
             for batch in iterator:
-                self.notify("on_batch_begin", batch=batch, training=training)
+                self._notify_watcher("on_batch_begin", batch=batch, training=training)
                 step = step_fn(batch, **fit_params)
-                means = torch.stack(list(step["terms"].values()))
-                total = total + means * len(batch[0].observed)
-                self.notify("on_batch_end", batch=batch, training=training, **step)
+                total = total + step["means"] * len(batch[0].observed)
+                self._notify_watcher("on_batch_end", batch=batch, training=training, **step)
         except KeyboardInterrupt:
             self.interrupted_ = True
             raise
-        values = (total / len(iterator.rows)).tolist()
-        self._record(prefix, dict(zip(step["terms"], values, strict=True)))
+        means = total / len(iterator.rows)
+        terms = dict(zip(self.names_, means.tolist(), strict=True))
+        self._record(prefix, terms | {"loss": float(means @ self.shares_)})
+
+    def _noise(self, seed: int, training: bool) -> NoiseSource:
+        units = 0
+        if training and self.dropout > 0:
+            units = self.module_.dropout_units(self.criterion_.n_decodings)
+        latent_dim, dtype = self.module_.architecture.latent_dim, self.flat_.values.dtype
+        device = torch.device(self.device)
+        return NoiseSource(seed, self.streams.dropout, latent_dim, units, device, dtype)
+
+    def _notify_watcher(self, method: str, **kwargs: Any) -> None:
+        if self.watched:
+            self.notify(method, **kwargs)
 
     def _record(self, prefix: str, terms: dict[str, float]) -> None:
         norm = torch.nn.utils.get_total_norm(list(self.module_.parameters())).item()
@@ -288,29 +319,41 @@ class CMMDNet(ClassifierMixin, NeuralNet):
             self.history.record(f"{prefix}_{name}", value)
             self.epoch_terms_.setdefault(f"{prefix}_{name}", []).append(value)
 
-    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
-        """Compute the losses of a minibatch and their gradients."""
-        step = self._step(batch)
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Update the weights by the gradients of a minibatch."""
+        self.flat_.gradient.zero_()
+        noise = self.noise_.draw(len(batch[0].observed))
+        keep = None if noise.bits is None else keep_mask(noise.bits, self.dropout)
+        step = self._step(batch, noise, Dropout(keep, self.noise_.dropout))
         step["loss"].backward()
+        self._notify_watcher(
+            "on_grad_computed",
+            named_parameters=list(self.module_.named_parameters()),
+            batch=batch,
+            training=True,
+        )
+        self.flat_.step(self.optimizer_)
         return step
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Compute the losses of a minibatch."""
         with torch.inference_mode():
-            return self._step(batch)
+            return self._step(batch, self.noise_.draw(len(batch[0].observed)))
 
-    def _step(self, batch: tuple[Rows, Tensor | None]) -> dict[str, Any]:
+    def _step(
+        self, batch: tuple[Rows, Tensor | None], noise: Noise, dropout: Dropout | None = None
+    ) -> dict[str, Any]:
         rows, y = batch
-        shape = (len(rows.observed), self.module_.architecture.latent_dim)
-        noise = torch.empty(shape, device=rows.observed.device).normal_(generator=self.noise_)
         objective: Objective = self.criterion_
-        evaluation = objective.evaluate(self.module_, rows, y, noise, self.noise_)
-        loss = objective.total(evaluation.terms, rows.weight)
-        terms = evaluation.terms.means(rows.weight) | {"loss": loss}
-        detached = {name: term.detach() for name, term in terms.items()}
-        predicted = evaluation.labels
-        y_pred = noise[:, :0] if predicted is None else predicted.mean.detach()
-        return {"loss": loss, "y_pred": y_pred, "terms": detached}
+        terms, labels = objective.evaluate(self.module_, rows, y, noise.latent, dropout)
+        means = terms.means(rows)
+        if self.shares_ is None:
+            self.names_ = terms.names
+            self.shares_ = means.new_tensor(objective.shares(terms.names))
+        step = {"loss": means @ self.shares_, "means": means.detach()}
+        if self.watched:
+            step["y_pred"] = means[:0] if labels is None else labels.mean.detach()
+        return step
 
     def evaluation_step(self, batch: Any, training: bool = False) -> Tensor:
         """Compute the probabilities of the classes."""

@@ -8,7 +8,8 @@ import torch
 from sklearn_cmmd.networks.architecture import Architecture, Block
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.distributions import Gaussian
-from sklearn_cmmd.networks.mlp import ACTIVATIONS, MLP, dropout
+from sklearn_cmmd.networks.dropout import Dropout, keep_mask
+from sklearn_cmmd.networks.mlp import ACTIVATIONS, MLP
 
 ARCHITECTURE = Architecture(
     observed=(Block((0, 1)), Block((2, 3, 4))),
@@ -21,7 +22,6 @@ ARCHITECTURE = Architecture(
     decoder_hidden=(8,),
     classifier_hidden=(9,),
     activation="relu",
-    dropout=0.0,
 )
 SHARED = ARCHITECTURE
 OWN = replace(
@@ -136,29 +136,57 @@ def test_copy_in_double_precision(module, rows):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_activations_keep_their_scale(activation):
     rng = torch.Generator().manual_seed(0)
-    mlp = MLP(100, (200,) * 4, activation, 0.0)
+    mlp = MLP(100, (200,) * 4, activation)
     mlp.init_weights(rng)
     out = mlp(torch.randn(500, 100, generator=rng))
     assert 0.05 < out.square().mean().sqrt() < 5
 
 
-def test_dropout_keeps_the_mean():
+def bits(*shape):
     rng = torch.Generator().manual_seed(0)
-    x = torch.ones(200, 200)
-    dropped = dropout(x, 0.3, rng)
-    assert sorted(dropped.unique().tolist()) == pytest.approx([0, 1 / 0.7])
-    assert abs(dropped.mean() - 1) < 0.02
+    return torch.randint(-(2**15), 2**15, shape, generator=rng, dtype=torch.int16)
 
 
-def test_dropout_in_training_only():
-    mlp = MLP(3, (50,), "relu", 0.5)
+@pytest.mark.parametrize("rate", [0.0, 0.3, 0.5, 1 - 1e-9])
+def test_dropout_keeps_the_mean(rate):
+    keep = keep_mask(bits(2000, 200), rate)
+    if rate < 1 - 1e-6:
+        kept = keep[keep > 0].unique().tolist()
+        assert kept == [pytest.approx(1 / (1 - rate), rel=1e-4)]
+        assert float((keep == 0).float().mean()) == pytest.approx(rate, abs=0.005)
+    assert torch.isfinite(keep).all()
+    assert keep.double().mean() == pytest.approx(1, abs=0.01 if rate < 0.9 else 1)
+
+
+def test_layers_take_their_masks_one_after_the_other():
+    mlp = MLP(3, (50, 20), "relu")
     mlp.init_weights(torch.Generator().manual_seed(0))
-    x = torch.ones(4, 3)
-    assert torch.equal(mlp.eval()(x), mlp(x))
-    mlp.train()
-    one, two = (mlp(x, torch.Generator().manual_seed(seed)) for seed in (1, 2))
-    assert not torch.equal(one, two)
-    assert torch.equal(mlp(x, torch.Generator().manual_seed(1)), one)
+    x, keep = torch.ones(10, 3), keep_mask(bits(10, 70), 0.5)
+    first, second = mlp.layers
+    want = torch.relu(second(torch.relu(first(x)) * keep[:, :50])) * keep[:, 50:]
+    assert torch.equal(mlp(x, Dropout(keep)), want)
+    assert torch.equal(mlp(x, Dropout(None)), mlp(x))
+
+
+def test_two_draws_of_a_row_have_masks_of_their_own():
+    mlp = MLP(3, (50,), "relu")
+    mlp.init_weights(torch.Generator().manual_seed(0))
+    x, keep = torch.ones(20, 3), keep_mask(bits(10, 100), 0.5)
+    out = mlp(x, Dropout(keep))
+    assert torch.equal(out[:10], torch.relu(mlp.layers[0](x[:10])) * keep[:, :50])
+    assert torch.equal(out[10:], torch.relu(mlp.layers[0](x[10:])) * keep[:, 50:])
+
+
+@pytest.mark.parametrize("n_decodings", [1, 2])
+def test_every_unit_has_a_mask(module, rows, n_decodings):
+    """One pass uses up exactly the units that were counted."""
+    x = rows[0]
+    dropout = Dropout(torch.ones(len(x), module.dropout_units(n_decodings)))
+    z = module.prior(x, dropout=dropout).loc
+    module.posterior(*rows, dropout=dropout)
+    module.decoder(x.repeat(n_decodings, 1), z.repeat(n_decodings, 1), dropout=dropout)
+    module.classifier(z, dropout=dropout)
+    assert dropout.used == dropout.keep.shape[1]
 
 
 PRODUCT = replace(ARCHITECTURE, fusion="product")

@@ -34,7 +34,6 @@ def model(observed, missing):
             decoder_hidden=(400,),
             classifier_hidden=(),
             activation="relu",
-            dropout=0.2,
             decoder_input="latent",
         )
     )

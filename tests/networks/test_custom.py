@@ -12,6 +12,7 @@ from torch import nn
 from sklearn_cmmd.networks.architecture import Architecture, Block
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.custom import CustomBody, CustomGenerator
+from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.networks.grid import Grid
 
 GRID = Grid((4, 4, 3), "last")
@@ -55,7 +56,7 @@ def test_weights_and_dropout_come_from_the_generator_alone():
         rng = torch.Generator().manual_seed(3)
         network = CustomBody("m", body, GRID)
         network.init_weights(rng)
-        output = network(torch.ones(9, 48), rng)
+        output = network(torch.ones(9, 48), Dropout(None, rng))
         assert torch.equal(torch.get_rng_state(), state)
         return weights(network), output
 
@@ -69,9 +70,8 @@ def test_weights_and_dropout_come_from_the_generator_alone():
 
 def test_dropout_is_off_in_evaluation():
     network = CustomBody("m", body, GRID).eval()
-    rng = torch.Generator().manual_seed(0)
     x = torch.ones(3, 48)
-    assert torch.equal(network(x, rng), network(x, rng))
+    assert torch.equal(network(x), network(x))
 
 
 def test_copies_and_pickles():
@@ -139,7 +139,7 @@ class Initialised(nn.Module):
 
 def model_with(prior):
     block = Block(tuple(range(48)), grid=GRID, prior=prior)
-    module = CMMD(Architecture((block,), (), 2, "categorical", 3, (), (), (), (), "relu", 0.0))
+    module = CMMD(Architecture((block,), (), 2, "categorical", 3, (), (), (), (), "relu"))
     module.init_weights(torch.Generator().manual_seed(0))
     return module
 
@@ -171,7 +171,7 @@ def test_threads_do_not_disturb_each_other():
         rng = torch.Generator().manual_seed(seed)
         network = CustomBody("m", body, GRID)
         network.init_weights(rng)
-        return torch.stack([network(torch.ones(4, 48), rng) for _ in range(50)])
+        return torch.stack([network(torch.ones(4, 48), Dropout(None, rng)) for _ in range(50)])
 
     state = torch.get_rng_state()
     alone = [run(seed) for seed in range(4)]

@@ -42,7 +42,6 @@ def linear_model():
             decoder_hidden=(),
             classifier_hidden=(),
             activation="relu",
-            dropout=0.0,
         )
     )
     module.init_weights(generator(0))
@@ -53,7 +52,7 @@ def elbo(module, rows, n_draws=30):
     """Mean over the rows of the objective at ω = 1, by many draws."""
     values = [
         -ELBO.total(
-            ELBO.evaluate(module, rows, None, torch.randn(len(rows.observed), LATENT)).terms
+            ELBO.evaluate(module, rows, None, torch.randn(len(rows.observed), LATENT)).terms, rows
         )
         for _ in range(n_draws)
     ]
@@ -73,6 +72,7 @@ def test_exact_likelihood_bounds_the_elbo_before_and_after_training(truth):
             batch_size=100,
             learning_rate=0.01,
             weight_decay=0.0,
+            dropout=0.0,
             validation_fraction=0.0,
             patience=10,
             tol=0.0,
@@ -97,7 +97,7 @@ def test_decoder_noise_is_found(truth):
     """The decoder's variance is the true one, and the prior's mean is as good as the truth's."""
     rows, _ = truth
     module = linear_model()
-    settings = TrainingSettings(40, 100, 0.01, 0.0, 0.0, 10, 0.0, 0)
+    settings = TrainingSettings(40, 100, 0.01, 0.0, 0.0, 0.0, 10, 0.0, 0)
     train(module, ELBO, rows, None, settings, Streams.spawn(seed_sequence(1)))
     with torch.inference_mode():
         decoded = module.reconstruct(rows.observed).parts[0]

@@ -1,0 +1,56 @@
+"""Dropout whose masks are drawn for all layers of a training step in one call."""
+
+import torch
+from torch import Tensor
+
+__all__ = ["Dropout", "keep_mask"]
+
+LEVELS = 2**16
+
+
+class Dropout:
+    """What one pass through the networks in training draws on, in the order in which layers ask.
+
+    Parameters
+    ----------
+    keep : Tensor of shape (batch, units), optional
+        For each row and each hidden unit the factor of its output, 0 or 1 / (1 − rate); the units
+        of all layers side by side. Those of a layer that sees r draws of every row, one set after
+        the other, are there r times. None silences no unit.
+    generator : torch.Generator, optional
+        Source of the randomness of users' networks.
+    """
+
+    def __init__(self, keep: Tensor | None, generator: torch.Generator | None = None) -> None:
+        self.keep = keep
+        self.generator = generator
+        self.used = 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Silence some units of a layer's output of shape (draws · batch, width)."""
+        if self.keep is None:
+            return x
+        width = x.shape[-1]
+        keep = []
+        for _ in range(x.shape[0] // self.keep.shape[0]):
+            keep.append(self.keep[:, self.used : self.used + width])
+            self.used += width
+        return x * (keep[0] if len(keep) == 1 else torch.cat(keep))
+
+
+def keep_mask(bits: Tensor, rate: float) -> Tensor:
+    """Return 0 with probability `rate`, else what keeps the mean at one.
+
+    Parameters
+    ----------
+    bits : Tensor of int16
+        Uniform over all its values, so that the rate is met to 1 / 65,536.
+    rate : float
+        Probability in [0, 1).
+
+    Returns
+    -------
+    Tensor of float32, in the shape of `bits`
+    """
+    silenced = min(round(rate * LEVELS), LEVELS - 1)
+    return (bits >= silenced - LEVELS // 2).float().mul_(LEVELS / (LEVELS - silenced))
