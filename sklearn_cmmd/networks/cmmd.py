@@ -16,7 +16,7 @@ from sklearn_cmmd.networks.build import (
 from sklearn_cmmd.networks.custom import CustomNetwork
 from sklearn_cmmd.networks.distributions import Bernoulli, Categorical, Gaussian, Joint
 from sklearn_cmmd.networks.dropout import Dropout
-from sklearn_cmmd.networks.mlp import MLP
+from sklearn_cmmd.networks.mlp import n_units
 
 __all__ = ["CMMD"]
 
@@ -83,21 +83,15 @@ class CMMD(nn.Module):
         """Codes of classes to a column for each; what has columns already stays as it is."""
         if y.is_floating_point():
             return y
-        one_hot = torch.zeros(
-            len(y), self.architecture.n_labels, dtype=torch.float32, device=y.device
-        )
-        return one_hot.scatter_(1, y[:, None], 1)
+        shape = len(y), self.architecture.n_labels
+        columns = torch.zeros(shape, dtype=torch.float32, device=y.device)
+        return columns.scatter_(1, y[:, None], 1)
 
     def dropout_units(self, n_decodings: int) -> int:
         """Count the units whose output dropout may silence when a row is decoded so many times."""
-        passes = {self.prior: 1, self.encoder: 1, self.decoder: n_decodings, self.classifier: 1}
-        return sum(
-            n * sum(layer.out_features for layer in part.layers)
-            for network, n in passes.items()
-            if network is not None
-            for part in network.modules()
-            if isinstance(part, MLP)
-        )
+        decoded = 0 if self.decoder is None else n_decodings * n_units(self.decoder)
+        others = (self.prior, self.encoder, self.classifier)
+        return decoded + sum(n_units(network) for network in others if network is not None)
 
     def posterior(
         self,

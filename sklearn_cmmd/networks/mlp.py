@@ -10,7 +10,7 @@ from torch.nn.utils import skip_init
 
 from sklearn_cmmd.networks.dropout import Dropout
 
-__all__ = ["ACTIVATIONS", "HEAD_GAIN", "MLP", "hidden_gain", "init_layer", "linear"]
+__all__ = ["ACTIVATIONS", "HEAD_GAIN", "MLP", "hidden_gain", "init_layer", "linear", "n_units"]
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": nn.functional.relu,
@@ -60,6 +60,7 @@ class MLP(nn.Module):
     def __init__(self, in_features: int, hidden: Sequence[int], activation: str) -> None:
         super().__init__()
         widths = (in_features, *hidden)
+        self.hidden = tuple(hidden)
         self.layers = nn.ModuleList(linear(a, b) for a, b in pairwise(widths))
         self.activation = activation
         self.out_features = widths[-1]
@@ -78,3 +79,8 @@ class MLP(nn.Module):
             if dropout is not None:
                 x = dropout(x)
         return x
+
+
+def n_units(network: nn.Module) -> int:
+    """Count the units of all hidden layers that dropout may silence."""
+    return sum(sum(part.hidden) for part in network.modules() if isinstance(part, MLP))

@@ -252,7 +252,7 @@ class CMMDNet(ClassifierMixin, NeuralNet):
         """Start the random streams and the record of this run."""
         self.shuffle_ = generator(self.streams.shuffle)
         self.training_noise_ = self._noise(self.streams.noise, training=True)
-        self.shares_: Tensor | None = None
+        self.names_: list[str] = []
         self.epoch_terms_: dict[str, list[float]] = {}
         self.n_complete_ = 0
         self.interrupted_ = False
@@ -311,7 +311,7 @@ class CMMDNet(ClassifierMixin, NeuralNet):
             self.notify(method, **kwargs)
 
     def _record(self, prefix: str, terms: dict[str, float]) -> None:
-        norm = torch.nn.utils.get_total_norm(list(self.module_.parameters())).item()
+        norm = float(self.flat_.values.detach().norm())
         _check_finite(terms | {"norm of the weights": norm}, len(self.history), prefix)
         earlier = self.epoch_terms_.get(f"{prefix}_loss", [])
         self.history.record(f"{prefix}_loss_best", terms["loss"] < min(earlier, default=np.inf))
@@ -326,12 +326,9 @@ class CMMDNet(ClassifierMixin, NeuralNet):
         keep = None if noise.bits is None else keep_mask(noise.bits, self.dropout)
         step = self._step(batch, noise, Dropout(keep, self.noise_.dropout))
         step["loss"].backward()
-        self._notify_watcher(
-            "on_grad_computed",
-            named_parameters=list(self.module_.named_parameters()),
-            batch=batch,
-            training=True,
-        )
+        if self.watched:
+            named = list(self.module_.named_parameters())
+            self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
         self.flat_.step(self.optimizer_)
         return step
 
@@ -347,7 +344,7 @@ class CMMDNet(ClassifierMixin, NeuralNet):
         objective: Objective = self.criterion_
         terms, labels = objective.evaluate(self.module_, rows, y, noise.latent, dropout)
         means = terms.means(rows)
-        if self.shares_ is None:
+        if not self.names_:
             self.names_ = terms.names
             self.shares_ = means.new_tensor(objective.shares(terms.names))
         step = {"loss": means @ self.shares_, "means": means.detach()}
