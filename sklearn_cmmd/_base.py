@@ -17,11 +17,13 @@ from sklearn_cmmd._continuation import (
     check_partial_fit,
     check_same_networks,
     check_start,
+    next_prefitted,
     unchanged_by_errors,
 )
 from sklearn_cmmd._device import resolve_device, to_cpu
 from sklearn_cmmd._fit_data import (
     FitData,
+    Layout,
     adopt_layout,
     learn_layout,
     read_fit_data,
@@ -37,8 +39,8 @@ from sklearn_cmmd._random import Streams, generator, seed_sequence
 from sklearn_cmmd._validation import CHUNK_NUMBERS, Table, is_mapping, read_table
 from sklearn_cmmd.modalities import Modality
 from sklearn_cmmd.networks.cmmd import CMMD
-from sklearn_cmmd.objective.loss import Objective
-from sklearn_cmmd.training.engine import TrainingSettings, train, unfitted
+from sklearn_cmmd.training.batches import PairedRows
+from sklearn_cmmd.training.engine import Job, Trained, train, unfitted
 
 __all__ = ["BaseCMMD"]
 
@@ -224,23 +226,46 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         classes: Any = None,
     ) -> Self:
         """Check everything, then build the networks or take them over, then train them."""
+        fitted = next_prefitted()
+        if fitted is not None:
+            self.__dict__.update(fitted.__dict__)
+            return self
         with unchanged_by_errors(self):
-            going_on = hasattr(self, "module_") and (incremental or self.warm_start)
-            objective = objective_of(self)
-            device = resolve_device(self.device)
-            check_init_from(self, init_from, going_on)
-            if going_on:
-                self._check_feature_names(X)
-            data = read_fit_data(self, X, y, X_missing, sample_weight, 1 if going_on else 2)
-            settings = training_settings(self, data.n_rows, incremental)
-            if going_on:
-                self._go_on(data, "partial_fit" if incremental else "warm_start")
-            else:
-                self._begin(data, init_from, incremental, classes)
-                self._check_feature_names(X, reset=True)
-            self.device_ = device
-            self._train(data, objective, settings)
+            job = self._prepare(X, y, X_missing, sample_weight, init_from, incremental, classes)
+            self._finish(train(job, self.callbacks or (), self._optimizer_state))
         return self
+
+    def _prepare(
+        self,
+        X: Any,
+        y: Any,
+        X_missing: Any = None,
+        sample_weight: Any = None,
+        init_from: Any = None,
+        incremental: bool = False,
+        classes: Any = None,
+        load: Callable[[FitData, Layout, torch.device], PairedRows] = FitData.rows,
+    ) -> Job:
+        """Do everything of a fit but the training; `load` brings the rows to the device."""
+        going_on = hasattr(self, "module_") and (incremental or self.warm_start)
+        objective = objective_of(self)
+        device = resolve_device(self.device)
+        check_init_from(self, init_from, going_on)
+        if going_on:
+            self._check_feature_names(X)
+        data = read_fit_data(self, X, y, X_missing, sample_weight, 1 if going_on else 2)
+        settings = training_settings(self, data.n_rows, incremental)
+        if going_on:
+            self._go_on(data, "partial_fit" if incremental else "warm_start")
+        else:
+            self._begin(data, init_from, incremental, classes)
+            self._check_feature_names(X, reset=True)
+        self.device_ = device
+        streams = Streams.spawn(self._seeds)
+        rows, held_out = load(data, self._layout, device), None
+        if settings.validation_fraction:
+            rows, held_out = split_rows(rows, settings.validation_fraction, self._split_seed)
+        return Job(self.module_.to(device), objective, rows, held_out, settings, streams)
 
     def _go_on(self, data: FitData, caller: str) -> None:
         """Check that the data and the parameters are those of the networks at hand."""
@@ -283,21 +308,8 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         if layout.labels is not None:
             self.classes_ = layout.labels.classes
 
-    def _train(self, data: FitData, objective: Objective, settings: TrainingSettings) -> None:
-        streams = Streams.spawn(self._seeds)
-        rows, held_out = data.rows(self._layout, self.device_), None
-        if settings.validation_fraction:
-            rows, held_out = split_rows(rows, settings.validation_fraction, self._split_seed)
-        trained = train(
-            self.module_.to(self.device_),
-            objective,
-            rows,
-            held_out,
-            settings,
-            streams,
-            self.callbacks or (),
-            self._optimizer_state,
-        )
+    def _finish(self, trained: Trained) -> None:
+        """Take in what a training run leaves behind besides the weights."""
         self._optimizer_state = trained.optimizer_state
         self.n_iter_ += trained.n_epochs
         for name, values in trained.history.items():

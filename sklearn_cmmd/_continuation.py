@@ -1,7 +1,8 @@
-"""Going on from networks that exist: warm start, partial_fit and `init_from`."""
+"""Going on from networks that exist: warm start, partial_fit, `init_from`, and a search's."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import fields
 from typing import Any
 
@@ -19,11 +20,38 @@ __all__ = [
     "check_partial_fit",
     "check_same_networks",
     "check_start",
+    "next_prefitted",
+    "prefitted",
     "unchanged_by_errors",
 ]
 
 # What may differ between networks and those that they start from.
 FREE_AT_START = ("n_labels", "label_likelihood", "classifier_hidden")
+
+
+_PREFITTED: ContextVar[Iterator[Any]] = ContextVar("_PREFITTED", default=iter(()))
+
+
+@contextmanager
+def prefitted(estimators: Iterable[Any]) -> Iterator[None]:
+    """Let the next calls of `fit` in this thread take over these estimators instead of training.
+
+    Parameters
+    ----------
+    estimators : iterable of estimators or None
+        What a search has trained together, in the order in which scikit-learn will ask for it.
+        Where one is None, and when all are used up, `fit` trains as ever.
+    """
+    token = _PREFITTED.set(iter(estimators))
+    try:
+        yield
+    finally:
+        _PREFITTED.reset(token)
+
+
+def next_prefitted() -> Any:
+    """Return the estimator that the next call of `fit` takes over, or None."""
+    return next(_PREFITTED.get(), None)
 
 
 class DivergedError(FloatingPointError):

@@ -24,7 +24,7 @@ from sklearn_cmmd.training.batches import Batches, PairedRows
 from sklearn_cmmd.training.flat import FlatParameters
 from sklearn_cmmd.training.noise import Noise, NoiseSource
 
-__all__ = ["Trained", "TrainingSettings", "train", "unfitted"]
+__all__ = ["Job", "Trained", "TrainingSettings", "train", "unfitted"]
 
 
 @dataclass(frozen=True)
@@ -46,22 +46,14 @@ class TrainingSettings:
     verbose: int
 
 
-def train(
-    module: CMMD,
-    objective: Objective,
-    rows: PairedRows,
-    validation: PairedRows | None,
-    settings: TrainingSettings,
-    streams: Streams,
-    callbacks: Sequence[Any] = (),
-    optimizer_state: dict[str, Any] | None = None,
-) -> "Trained":
-    """Train the networks in place.
+@dataclass(frozen=True)
+class Job:
+    """One training run, complete but for callbacks and an optimizer to go on from.
 
-    Parameters
+    Attributes
     ----------
     module : CMMD
-        The networks, on the device of the rows.
+        The networks, on the device of the rows; they are trained in place.
     objective : Objective
         What they are trained for.
     rows, validation : PairedRows
@@ -71,6 +63,27 @@ def train(
         How long and how fast.
     streams : Streams
         Seeds of the order of the rows, the noise and the dropout.
+    """
+
+    module: CMMD
+    objective: Objective
+    rows: PairedRows
+    validation: PairedRows | None
+    settings: TrainingSettings
+    streams: Streams
+
+
+def train(
+    job: Job,
+    callbacks: Sequence[Any] = (),
+    optimizer_state: dict[str, Any] | None = None,
+) -> "Trained":
+    """Train the networks of a job in place.
+
+    Parameters
+    ----------
+    job : Job
+        What to train.
     callbacks : sequence of skorch callbacks
         Called as skorch calls them.
     optimizer_state : dict, optional
@@ -81,21 +94,22 @@ def train(
     Trained
         History and state of the optimizer; `diverged` says why training broke off.
     """
+    settings, module = job.settings, job.module
     net = CMMDNet(
         module,
-        criterion=objective,
+        criterion=job.objective,
         optimizer=torch.optim.AdamW,
         optimizer__fused=True,
         optimizer__weight_decay=settings.weight_decay,
         lr=settings.learning_rate,
         max_epochs=settings.max_epochs,
         batch_size=settings.batch_size,
-        train_split=_Fixed(validation),
-        callbacks=_callbacks(settings, validation is not None, callbacks),
-        device=str(rows.device),
+        train_split=_Fixed(job.validation),
+        callbacks=_callbacks(settings, job.validation is not None, callbacks),
+        device=str(job.rows.device),
         verbose=settings.verbose,
         dropout=settings.dropout,
-        streams=streams,
+        streams=job.streams,
         watched=bool(callbacks),
     )
     net.initialize()
@@ -107,7 +121,7 @@ def train(
     state: dict[str, Any] | None
     diverged = None
     try:
-        net.partial_fit(rows)
+        net.partial_fit(job.rows)
         state = net.optimizer_.state_dict()
     except FloatingPointError as error:
         diverged = str(error)

@@ -52,9 +52,16 @@ class NoiseSource:
     ) -> None:
         self.latent = generator(noise, device)
         self.dropout = generator(dropout, device)
+        self.seeds = noise, dropout
         self.latent_dim = latent_dim
         self.units = units
         self.dtype = dtype
+
+    def restart(self) -> None:
+        """Begin again with the first draw."""
+        noise, dropout = self.seeds
+        self.latent.manual_seed(noise)
+        self.dropout.manual_seed(dropout)
 
     def draw(self, n_rows: int) -> Noise:
         """Draw the noise of a minibatch."""

@@ -11,7 +11,7 @@ from sklearn_cmmd.networks.architecture import Architecture, Block
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.objective.loss import Objective, Rows
 from sklearn_cmmd.training.batches import PairedRows
-from sklearn_cmmd.training.engine import TrainingSettings, train
+from sklearn_cmmd.training.engine import Job, TrainingSettings, train
 
 D_X, D_M, LATENT, NOISE = 3, 5, 2, 0.5
 ELBO = Objective(omega=1.0, alpha=0.0)
@@ -78,14 +78,8 @@ def test_exact_likelihood_bounds_the_elbo_before_and_after_training(truth):
             tol=0.0,
             verbose=0,
         )
-        train(
-            module,
-            ELBO,
-            rows.subset(torch.arange(4000).numpy()),
-            None,
-            settings,
-            Streams.spawn(seed_sequence(0)),
-        )
+        first = rows.subset(torch.arange(4000).numpy())
+        train(Job(module, ELBO, first, None, settings, Streams.spawn(seed_sequence(0))))
         after = elbo(module, test)
     assert before < exact - 2
     # Held-out rows: no model beats the truth but by chance, and this one can nearly equal it,
@@ -98,7 +92,7 @@ def test_decoder_noise_is_found(truth):
     rows, _ = truth
     module = linear_model()
     settings = TrainingSettings(40, 100, 0.01, 0.0, 0.0, 0.0, 10, 0.0, 0)
-    train(module, ELBO, rows, None, settings, Streams.spawn(seed_sequence(1)))
+    train(Job(module, ELBO, rows, None, settings, Streams.spawn(seed_sequence(1))))
     with torch.inference_mode():
         decoded = module.reconstruct(rows.observed).parts[0]
         residual = (rows.missing - decoded.loc).square().mean(0)

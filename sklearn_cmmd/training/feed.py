@@ -1,0 +1,167 @@
+"""What a stack of models sees at each step, laid side by side along a leading axis.
+
+Models of a search mostly share their rows, their order and their noise, so that each of these is
+gathered or drawn once however many models there are.
+"""
+
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sklearn_cmmd._random import generator
+from sklearn_cmmd.networks.dropout import keep_mask
+from sklearn_cmmd.objective.loss import Rows
+from sklearn_cmmd.training.batches import Batches
+from sklearn_cmmd.training.engine import Job
+from sklearn_cmmd.training.noise import Noise, NoiseSource
+
+__all__ = ["Feed", "Step"]
+
+
+class Step:
+    """The input of one step of all models.
+
+    Attributes
+    ----------
+    tensors : dict of str to Tensor
+        By name, of shape (models, batch, ...), or (batch, ...) where all models share it.
+    dims : dict of str to int or None
+        By name, the axis of the models: 0, or None where they share it.
+    sizes : Tensor of shape (models, 1)
+        Number of rows of each model's minibatch, without those that fill it up.
+    """
+
+    def __init__(self) -> None:
+        self.tensors: dict[str, Tensor] = {}
+        self.dims: dict[str, int | None] = {}
+        self.sizes = torch.empty(0)
+
+    def put(self, name: str, values: Sequence[Tensor | None]) -> None:
+        """Add the values of all models; those that are the same object are stored once."""
+        if values[0] is None:
+            return
+        shared = all(value is values[0] for value in values)
+        self.tensors[name] = values[0] if shared else torch.stack(values)
+        self.dims[name] = None if shared else 0
+
+
+class Feed:
+    """The minibatches of a stack of models.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        The models, with equally many minibatches in an epoch.
+    training : bool
+        Whether these are the rows to learn from, in a new order at each epoch and with masks for
+        the dropout, or those to watch, with the same noise at each epoch.
+    """
+
+    def __init__(self, jobs: Sequence[Job], training: bool) -> None:
+        self.jobs = jobs
+        self.training = training
+        self.batches: dict[Hashable, Batches] = {}
+        self.noise: dict[Hashable, NoiseSource] = {}
+        self.batches_of = [self._batches(job) for job in jobs]
+        self.noise_of = [self._noise(job) for job in jobs]
+
+    def _batches(self, job: Job) -> Hashable:
+        """Return the key of a model's minibatches."""
+        rows = job.rows if self.training else job.validation
+        assert rows is not None
+        order = job.streams.shuffle if self.training else None
+        key = id(rows.observed), id(rows.missing), id(rows.y), rows.index.numpy().tobytes(), order
+        if key not in self.batches:
+            shuffle = None if order is None else generator(order)
+            self.batches[key] = Batches(rows, job.settings.batch_size, shuffle)
+        return key
+
+    def _noise(self, job: Job) -> Hashable:
+        """Return the key of a model's noise: its seeds, and what fixes the sizes of its batches."""
+        streams, module = job.streams, job.module
+        seed = streams.noise if self.training else streams.validation
+        units = module.dropout_units(job.objective.n_decodings) if self._drops() else 0
+        key = seed, streams.dropout, len(self.batches[self._batches(job)].rows)
+        if key not in self.noise:
+            parameter = next(module.parameters())
+            self.noise[key] = NoiseSource(
+                seed,
+                streams.dropout,
+                module.architecture.latent_dim,
+                units,
+                parameter.device,
+                parameter.dtype,
+            )
+        return key
+
+    def _drops(self) -> bool:
+        return self.training and any(job.settings.dropout > 0 for job in self.jobs)
+
+    def steps(self, active: Sequence[int]) -> Iterator[Step]:
+        """Yield the steps of one epoch for the models with these numbers."""
+        if not self.training:
+            for source in self.noise.values():
+                source.restart()
+        sources = list(dict.fromkeys(self.batches_of[k] for k in active))
+        for parts in zip(*(self.batches[key] for key in sources), strict=True):
+            yield self._step(active, dict(zip(sources, parts, strict=True)))
+
+    def _step(self, active: Sequence[int], batches: dict[Hashable, tuple[Rows, Any]]) -> Step:
+        step = Step()
+        features = self.jobs[0].module.label_features
+        labelled = {
+            key: (rows, None if y is None else features(y)) for key, (rows, y) in batches.items()
+        }
+        padded = _padded(labelled)
+        rows = [padded[self.batches_of[k]] for k in active]
+        for name in Rows._fields:
+            step.put(name, [getattr(each, name) for each, _ in rows])
+        step.put("labels", [labels for _, labels in rows])
+        sizes = [len(batches[self.batches_of[k]][0].observed) for k in active]
+        device = rows[0][0].observed.device
+        step.sizes = torch.tensor(sizes, device=device)[:, None]
+        self._put_noise(step, active, sizes, len(rows[0][0].observed))
+        return step
+
+    def _put_noise(self, step: Step, active: Sequence[int], sizes: list[int], size: int) -> None:
+        drawn: dict[Hashable, Noise] = {}
+        keep: dict[Hashable, Tensor] = {}
+        for k, n in zip(active, sizes, strict=True):
+            key, rate = self.noise_of[k], self.jobs[k].settings.dropout
+            if key not in drawn:
+                noise = self.noise[key].draw(n)
+                bits = None if noise.bits is None else _pad(noise.bits, size)
+                drawn[key] = Noise(_pad(noise.latent, size), bits)
+            if drawn[key].bits is not None and (key, rate) not in keep:
+                keep[key, rate] = keep_mask(drawn[key].bits, rate)
+        step.put("latent", [drawn[self.noise_of[k]].latent for k in active])
+        masks = [keep.get((self.noise_of[k], self.jobs[k].settings.dropout)) for k in active]
+        step.put("keep", masks)
+
+
+def _padded(batches: dict[Hashable, tuple[Rows, Any]]) -> dict[Hashable, tuple[Rows, Any]]:
+    """Fill batches of unequal sizes up with rows of weight zero."""
+    sizes = {len(rows.observed) for rows, _ in batches.values()}
+    if len(sizes) == 1:
+        return batches
+    return {key: _filled_up(*batch, max(sizes)) for key, batch in batches.items()}
+
+
+def _filled_up(rows: Rows, y: Tensor | None, size: int) -> tuple[Rows, Tensor | None]:
+    n = len(rows.observed)
+    weight = rows.observed.new_ones(n) if rows.weight is None else rows.weight
+    filled = Rows(
+        _pad(rows.observed, size),
+        None if rows.missing is None else _pad(rows.missing, size),
+        _pad(weight, size),
+        rows.observed.new_tensor(n),
+    )
+    return filled, None if y is None else _pad(y, size)
+
+
+def _pad(values: Tensor, size: int) -> Tensor:
+    if len(values) == size:
+        return values
+    return torch.cat([values, values.new_zeros(size - len(values), *values.shape[1:])])
