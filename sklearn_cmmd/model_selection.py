@@ -126,9 +126,7 @@ class StackedGridSearchCV(GridSearchCV):
     (2000, 6)
     """
 
-    _parameter_constraints = GridSearchCV._parameter_constraints | {
-        "devices": [list, tuple, None]
-    }
+    _parameter_constraints = GridSearchCV._parameter_constraints | {"devices": [list, tuple, None]}
 
     def __init__(
         self,
@@ -258,9 +256,7 @@ class StackedGridSearchCV(GridSearchCV):
     def _train_alone(self, fits: list[Fit], X: Any, y: Any, params: dict[str, Any]) -> None:
         """Fit one by one what cannot be stacked."""
         run = Parallel(self.n_jobs, pre_dispatch=self.pre_dispatch)
-        results = run(
-            delayed(_fit_alone)(fit.estimator, X, y, params, fit.train) for fit in fits
-        )
+        results = run(delayed(_fit_alone)(fit.estimator, X, y, params, fit.train) for fit in fits)
         for fit, (estimator, seconds) in zip(fits, results, strict=True):
             fit.fitted, fit.seconds = estimator is not None, seconds
             fit.estimator = estimator or fit.estimator

@@ -38,13 +38,9 @@ class Distribution(Protocol):
 
 
 def _scaled_sum(values: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum values over their scales, and the logarithms of the scales, over the last axis.
-
-    Scales that all rows share make the one a product with a vector, and the other a number.
-    """
-    if log_scale.dim() < 2:
-        log_scale = log_scale.expand(values.shape[-1])
-        return values @ torch.exp(-log_scale), log_scale.sum(-1)
+    """Sum values over their scales, and the logarithms of the scales, over the last axis."""
+    if log_scale.dim() == 0:
+        log_scale = log_scale.expand(values.shape[-1:])
     return (values * torch.exp(-log_scale)).sum(-1), log_scale.sum(-1)
 
 

@@ -179,7 +179,7 @@ def mmd_of_draws(
     """
     signs = _signs(draws, weight)
     matrix = _mean([gram(draws, name, width) for width in widths])
-    total = signs @ (matrix @ signs)
+    total = ((matrix * signs).sum(-1) * signs).sum()
     if not unbiased:
         return total / _n_pairs(draws, n_rows, unbiased)
     squared = (draws[: len(draws) // 2] - draws[len(draws) // 2 :]).square().sum(-1)

@@ -41,8 +41,12 @@ def stack_key(job: Job) -> Hashable:
     return (
         job.module.architecture,
         replace(job.objective, omega=0, lam=0, alpha=0, decode_prior=job.objective.n_decodings),
-        [len(Batches(rows, job.settings.batch_size)) for rows in both if rows is not None].__repr__(),
-        [(rows.missing is None, rows.weight is None) for rows in both if rows is not None].__repr__(),
+        [
+            len(Batches(rows, job.settings.batch_size)) for rows in both if rows is not None
+        ].__repr__(),
+        [
+            (rows.missing is None, rows.weight is None) for rows in both if rows is not None
+        ].__repr__(),
         job.rows.device,
     )
 

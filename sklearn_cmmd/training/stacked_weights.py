@@ -28,7 +28,9 @@ class StackedWeights:
         Views of `values` by name, of shape (modules, ...).
     """
 
-    def __init__(self, modules: Sequence[nn.Module], updates: Sequence[tuple[float, float]]) -> None:
+    def __init__(
+        self, modules: Sequence[nn.Module], updates: Sequence[tuple[float, float]]
+    ) -> None:
         self.shapes = {name: part.shape for name, part in modules[0].named_parameters()}
         self.updates = list(updates)
         rows = [
@@ -56,9 +58,7 @@ class StackedWeights:
 
     def _views(self, flat: Tensor) -> Iterator[tuple[str, Tensor]]:
         sizes = [shape.numel() for shape in self.shapes.values()]
-        for (name, shape), piece in zip(
-            self.shapes.items(), flat.split(sizes, dim=1), strict=True
-        ):
+        for (name, shape), piece in zip(self.shapes.items(), flat.split(sizes, dim=1), strict=True):
             yield name, piece.unflatten(1, shape) if shape else piece[:, 0]
 
     def update(self, loss: Tensor) -> None:
@@ -75,8 +75,7 @@ class StackedWeights:
         """Return the number of updates and the moments of all modules, a row for each."""
         states = self._states()
         moments = {
-            name: torch.cat([state[name] for state in states])
-            for name in ("exp_avg", "exp_avg_sq")
+            name: torch.cat([state[name] for state in states]) for name in ("exp_avg", "exp_avg_sq")
         }
         return {"step": states[0]["step"]} | moments
 
