@@ -40,7 +40,8 @@ from sklearn_cmmd._validation import CHUNK_NUMBERS, Table, is_mapping, read_tabl
 from sklearn_cmmd.modalities import Modality
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.training.batches import PairedRows
-from sklearn_cmmd.training.engine import Job, Trained, train, unfitted
+from sklearn_cmmd.training.engine import train, unfitted
+from sklearn_cmmd.training.job import Job, Trained
 
 __all__ = ["BaseCMMD"]
 
@@ -244,9 +245,9 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         init_from: Any = None,
         incremental: bool = False,
         classes: Any = None,
-        load: Callable[[FitData, Layout, torch.device], PairedRows] = FitData.rows,
+        load: Callable[[FitData, Layout, torch.device], PairedRows] | None = None,
     ) -> Job:
-        """Do everything of a fit but the training; `load` brings the rows to the device."""
+        """Do everything of a fit but the training; `load` may bring the rows to the device."""
         going_on = hasattr(self, "module_") and (incremental or self.warm_start)
         objective = objective_of(self)
         device = resolve_device(self.device)
@@ -262,7 +263,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             self._check_feature_names(X, reset=True)
         self.device_ = device
         streams = Streams.spawn(self._seeds)
-        rows, held_out = load(data, self._layout, device), None
+        rows, held_out = (load or FitData.rows)(data, self._layout, device), None
         if settings.validation_fraction:
             rows, held_out = split_rows(rows, settings.validation_fraction, self._split_seed)
         return Job(self.module_.to(device), objective, rows, held_out, settings, streams)

@@ -29,7 +29,7 @@ __all__ = [
 FREE_AT_START = ("n_labels", "label_likelihood", "classifier_hidden")
 
 
-_PREFITTED: ContextVar[Iterator[Any]] = ContextVar("_PREFITTED", default=iter(()))
+_PREFITTED: ContextVar[Iterator[Any] | None] = ContextVar("_PREFITTED", default=None)
 
 
 @contextmanager
@@ -51,7 +51,8 @@ def prefitted(estimators: Iterable[Any]) -> Iterator[None]:
 
 def next_prefitted() -> Any:
     """Return the estimator that the next call of `fit` takes over, or None."""
-    return next(_PREFITTED.get(), None)
+    waiting = _PREFITTED.get()
+    return None if waiting is None else next(waiting, None)
 
 
 class DivergedError(FloatingPointError):

@@ -12,7 +12,7 @@ from sklearn_cmmd.networks.architecture import Architecture
 from sklearn_cmmd.networks.mlp import ACTIVATIONS
 from sklearn_cmmd.objective.divergences import ESTIMATORS, KERNELS
 from sklearn_cmmd.objective.loss import Objective
-from sklearn_cmmd.training.engine import TrainingSettings
+from sklearn_cmmd.training.job import TrainingSettings
 
 __all__ = [
     "CONSTRAINTS",

@@ -22,62 +22,17 @@ from sklearn_cmmd.networks.dropout import Dropout, keep_mask
 from sklearn_cmmd.objective.loss import Objective, Rows
 from sklearn_cmmd.training.batches import Batches, PairedRows
 from sklearn_cmmd.training.flat import FlatParameters
+from sklearn_cmmd.training.job import Job, Trained, TrainingSettings
 from sklearn_cmmd.training.noise import Noise, NoiseSource
 
-__all__ = ["Job", "Trained", "TrainingSettings", "train", "unfitted"]
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How long and how fast to train, in plain values.
-
-    `validation_fraction` is the share of the rows held out; `patience` the number of epochs
-    without an improvement of their loss by `tol` after which training stops.
-    """
-
-    max_epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    dropout: float
-    validation_fraction: float
-    patience: int
-    tol: float
-    verbose: int
-
-
-@dataclass(frozen=True)
-class Job:
-    """One training run, complete but for callbacks and an optimizer to go on from.
-
-    Attributes
-    ----------
-    module : CMMD
-        The networks, on the device of the rows; they are trained in place.
-    objective : Objective
-        What they are trained for.
-    rows, validation : PairedRows
-        Rows to learn from, and rows to watch. With the latter, training stops early and the
-        weights of the best epoch are restored.
-    settings : TrainingSettings
-        How long and how fast.
-    streams : Streams
-        Seeds of the order of the rows, the noise and the dropout.
-    """
-
-    module: CMMD
-    objective: Objective
-    rows: PairedRows
-    validation: PairedRows | None
-    settings: TrainingSettings
-    streams: Streams
+__all__ = ["train", "unfitted"]
 
 
 def train(
     job: Job,
     callbacks: Sequence[Any] = (),
     optimizer_state: dict[str, Any] | None = None,
-) -> "Trained":
+) -> Trained:
     """Train the networks of a job in place.
 
     Parameters
@@ -133,16 +88,6 @@ def train(
     if net.interrupted_:
         warnings.warn("Training interrupted by user.", stacklevel=2)
     return Trained(net.complete_history(), state, net.n_complete_, diverged)
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a training run leaves behind, besides the weights."""
-
-    history: dict[str, list[float]]
-    optimizer_state: dict[str, Any] | None
-    n_epochs: int
-    diverged: str | None
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from sklearn_cmmd._random import generator
 from sklearn_cmmd.networks.dropout import keep_mask
 from sklearn_cmmd.objective.loss import Rows
 from sklearn_cmmd.training.batches import Batches
-from sklearn_cmmd.training.engine import Job
-from sklearn_cmmd.training.noise import Noise, NoiseSource
+from sklearn_cmmd.training.job import Job
+from sklearn_cmmd.training.noise import NoiseSource
 
 __all__ = ["Feed", "Step"]
 
@@ -38,9 +38,10 @@ class Step:
         self.dims: dict[str, int | None] = {}
         self.sizes = torch.empty(0)
 
-    def put(self, name: str, values: Sequence[Tensor | None]) -> None:
+    def put(self, name: str, each: Sequence[Tensor | None]) -> None:
         """Add the values of all models; those that are the same object are stored once."""
-        if values[0] is None:
+        values = [value for value in each if value is not None]
+        if not values:
             return
         shared = all(value is values[0] for value in values)
         self.tensors[name] = values[0] if shared else torch.stack(values)
@@ -126,19 +127,20 @@ class Feed:
         return step
 
     def _put_noise(self, step: Step, active: Sequence[int], sizes: list[int], size: int) -> None:
-        drawn: dict[Hashable, Noise] = {}
-        keep: dict[Hashable, Tensor] = {}
+        latent: dict[Hashable, Tensor] = {}
+        bits: dict[Hashable, Tensor] = {}
         for k, n in zip(active, sizes, strict=True):
-            key, rate = self.noise_of[k], self.jobs[k].settings.dropout
-            if key not in drawn:
+            key = self.noise_of[k]
+            if key not in latent:
                 noise = self.noise[key].draw(n)
-                bits = None if noise.bits is None else _pad(noise.bits, size)
-                drawn[key] = Noise(_pad(noise.latent, size), bits)
-            if drawn[key].bits is not None and (key, rate) not in keep:
-                keep[key, rate] = keep_mask(drawn[key].bits, rate)
-        step.put("latent", [drawn[self.noise_of[k]].latent for k in active])
-        masks = [keep.get((self.noise_of[k], self.jobs[k].settings.dropout)) for k in active]
-        step.put("keep", masks)
+                latent[key] = _pad(noise.latent, size)
+                if noise.bits is not None:
+                    bits[key] = _pad(noise.bits, size)
+        step.put("latent", [latent[self.noise_of[k]] for k in active])
+        if bits:
+            drops = [(self.noise_of[k], self.jobs[k].settings.dropout) for k in active]
+            keep = {(key, rate): keep_mask(bits[key], rate) for key, rate in set(drops)}
+            step.put("keep", [keep[each] for each in drops])
 
 
 def _padded(batches: dict[Hashable, tuple[Rows, Any]]) -> dict[Hashable, tuple[Rows, Any]]:

@@ -18,8 +18,8 @@ from sklearn_cmmd.networks.custom import CustomNetwork
 from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.objective.loss import Objective, Rows
 from sklearn_cmmd.training.batches import Batches
-from sklearn_cmmd.training.engine import Job, Trained
 from sklearn_cmmd.training.feed import Feed, Step
+from sklearn_cmmd.training.job import Job, Trained
 from sklearn_cmmd.training.stacked_weights import StackedWeights
 
 __all__ = ["bytes_of", "stack_key", "train_stacked"]

@@ -11,7 +11,8 @@ from sklearn_cmmd.networks.architecture import Architecture, Block
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.objective.loss import Objective, Rows
 from sklearn_cmmd.training.batches import PairedRows
-from sklearn_cmmd.training.engine import Job, TrainingSettings, train
+from sklearn_cmmd.training.engine import train
+from sklearn_cmmd.training.job import Job, TrainingSettings
 
 D_X, D_M, LATENT, NOISE = 3, 5, 2, 0.5
 ELBO = Objective(omega=1.0, alpha=0.0)

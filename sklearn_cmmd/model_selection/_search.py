@@ -1,16 +1,11 @@
 """A grid search that trains its candidates together."""
 
-import time
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
 from itertools import product
 from typing import Any, Self
 
 import numpy as np
-import psutil
-import torch
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
@@ -19,34 +14,24 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params
 from tqdm.auto import tqdm
 
-from sklearn_cmmd._base import BaseCMMD
 from sklearn_cmmd._classifier import CMMDClassifier
 from sklearn_cmmd._continuation import prefitted
 from sklearn_cmmd._device import resolve_device
-from sklearn_cmmd._fit_data import FitData, Layout
 from sklearn_cmmd._transformer import CMMDTransformer
-from sklearn_cmmd.training.batches import PairedRows
-from sklearn_cmmd.training.engine import Job
-from sklearn_cmmd.training.stacked import bytes_of, stack_key, train_stacked
+from sklearn_cmmd.model_selection._stacks import (
+    Fit,
+    FixedSplits,
+    cut,
+    divided_threads,
+    fit_alone,
+    prepared,
+    shared_loader,
+    statement,
+    train_stack,
+)
+from sklearn_cmmd.training.stacked import stack_key
 
 __all__ = ["StackedGridSearchCV"]
-
-# Share of the free memory that the stacks in training may take together.
-MEMORY_SHARE = 0.5
-
-
-@dataclass
-class Fit:
-    """One candidate on one fold.
-
-    `seconds` are its share of the time that its stack took; `fitted` says whether it was trained.
-    """
-
-    estimator: BaseCMMD
-    train: np.ndarray
-    job: Job | None = None
-    fitted: bool = False
-    seconds: float = 0.0
 
 
 class StackedGridSearchCV(GridSearchCV):
@@ -128,6 +113,10 @@ class StackedGridSearchCV(GridSearchCV):
 
     _parameter_constraints = GridSearchCV._parameter_constraints | {"devices": [list, tuple, None]}
 
+    cv: Any
+    n_jobs: Any
+    _splits: FixedSplits
+
     def __init__(
         self,
         estimator: Any,
@@ -183,20 +172,22 @@ class StackedGridSearchCV(GridSearchCV):
         self._fits: list[Fit] = []
         self.stack_sizes_: list[int] = []
         if type(self.estimator) not in (CMMDClassifier, CMMDTransformer):
-            return super().fit(X, y, **params)  # type: ignore[no-any-return]
+            return super().fit(X, y, **params)
         self._validate_params()
         self._get_scorers()
+        for device in self.devices or ():
+            resolve_device(device)
         cv, n_jobs = self.cv, self.n_jobs
         try:
             self._train(X, y, params)
-            # One after the other, in the order in which they were trained; the splits are kept.
+            # One after the other, in the order in which they were trained, on the same splits.
             self.cv, self.n_jobs = self._splits, None
             with prefitted([fit.estimator if fit.fitted else None for fit in self._fits]):
                 super().fit(X, y, **params)
         finally:
             self.cv, self.n_jobs = cv, n_jobs
-            self.__dict__.pop("_fits", None)
-            self.__dict__.pop("_splits", None)
+            for name in ("_fits", "_splits"):
+                self.__dict__.pop(name, None)
         return self
 
     def _train(self, X: Any, y: Any, params: dict[str, Any]) -> None:
@@ -205,11 +196,11 @@ class StackedGridSearchCV(GridSearchCV):
         params = _check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        self._splits = list(cv.split(X, y, **routed.splitter.split))
+        self._splits = FixedSplits(cv, X, y, routed.splitter.split)
         candidates = list(ParameterGrid(self.param_grid))
         by_fold = [
             self._prepare_fold(X, y, routed.estimator.fit, number, candidates)
-            for number in range(len(self._splits))
+            for number in range(self._splits.get_n_splits())
         ]
         pairs = product(range(len(candidates)), by_fold)
         self._fits = [fold[candidate] for candidate, fold in pairs]
@@ -221,16 +212,16 @@ class StackedGridSearchCV(GridSearchCV):
         self, X: Any, y: Any, params: dict[str, Any], number: int, candidates: list[dict[str, Any]]
     ) -> list[Fit]:
         """Prepare the fits of one fold, whose rows all candidates share."""
-        train, _ = self._splits[number]
+        train, _ = self._splits.splits[number]
         X_train, y_train = _safe_split(self.estimator, X, y, train)
         params = _check_method_params(X, params=params, indices=train)
-        load = _shared_loader()
+        load = shared_loader()
         fits = []
         for candidate in candidates:
             estimator = clone(self.estimator).set_params(**clone(candidate, safe=False))
             if self.devices is not None:
                 estimator.set_params(device=self.devices[number % len(self.devices)])
-            job = _prepared(estimator, X_train, y_train, params, load)
+            job = prepared(estimator, X_train, y_train, params, load)
             fits.append(Fit(estimator, train, job))
         return fits
 
@@ -238,25 +229,26 @@ class StackedGridSearchCV(GridSearchCV):
         """Train the fits that can be stacked, as many together as the memory allows."""
         groups: dict[Hashable, list[Fit]] = defaultdict(list)
         for fit in fits:
-            groups[stack_key(fit.job)].append(fit)  # type: ignore[arg-type]
+            assert fit.job is not None
+            groups[stack_key(fit.job)].append(fit)
         n_devices = len({fit.estimator.device_ for fit in fits})
         n_threads = max(effective_n_jobs(self.n_jobs), n_devices)
-        stacks = [part for group in groups.values() for part in _parts(group, n_threads)]
+        stacks = [part for group in groups.values() for part in cut(group, n_threads)]
         self.stack_sizes_ = [len(stack) for stack in stacks]
         if self.verbose and stacks:
-            print(_statement(stacks))
+            print(statement(stacks))
         total = sum(fit.job.settings.max_epochs for fit in fits if fit.job)
         with (
             tqdm(total=total, desc="stacked", unit="epoch", disable=not self.verbose) as bar,
-            _threads_divided(n_threads) as n_inner,
+            divided_threads(n_threads) as n_inner,
         ):
             run = Parallel(n_threads, backend="threading")
-            run(delayed(_train_stack)(stack, n_inner, bar.update) for stack in stacks)
+            run(delayed(train_stack)(stack, n_inner, bar.update) for stack in stacks)
 
     def _train_alone(self, fits: list[Fit], X: Any, y: Any, params: dict[str, Any]) -> None:
         """Fit one by one what cannot be stacked."""
         run = Parallel(self.n_jobs, pre_dispatch=self.pre_dispatch)
-        results = run(delayed(_fit_alone)(fit.estimator, X, y, params, fit.train) for fit in fits)
+        results = run(delayed(fit_alone)(fit.estimator, X, y, params, fit.train) for fit in fits)
         for fit, (estimator, seconds) in zip(fits, results, strict=True):
             fit.fitted, fit.seconds = estimator is not None, seconds
             fit.estimator = estimator or fit.estimator
@@ -268,104 +260,3 @@ class StackedGridSearchCV(GridSearchCV):
         for result, fit in zip(out, self._fits, strict=False):
             result["fit_time"] += fit.seconds
         return super()._format_results(candidate_params, n_splits, out, more_results)
-
-
-def _shared_loader() -> Callable[[FitData, Layout, torch.device], PairedRows]:
-    """Return a loader that brings the rows of a fold to a device once for each standardisation."""
-    loaded: dict[Hashable, PairedRows] = {}
-
-    def load(data: FitData, layout: Layout, device: torch.device) -> PairedRows:
-        sides = [side for side in (layout.observed, layout.missing) if side is not None]
-        scales = tuple((side.loc.tobytes(), side.scale.tobytes()) for side in sides)
-        key = scales, device
-        if key not in loaded:
-            loaded[key] = data.rows(layout, device)
-        return loaded[key]
-
-    return load
-
-
-def _prepared(
-    estimator: BaseCMMD,
-    X: Any,
-    y: Any,
-    params: dict[str, Any],
-    load: Callable[[FitData, Layout, torch.device], PairedRows],
-) -> Job | None:
-    """Return what to train, or None for what is fitted alone, be it to raise its error there."""
-    if estimator.callbacks:
-        return None
-    try:
-        estimator._validate_params()
-        job = estimator._prepare(X, y, **params, load=load)
-    except Exception:
-        return None
-    return job if stack_key(job) is not None else None
-
-
-def _fit_alone(
-    estimator: BaseCMMD, X: Any, y: Any, params: dict[str, Any], train: np.ndarray
-) -> tuple[BaseCMMD | None, float]:
-    """Return a fitted estimator, or None if its fit failed and is to fail again; and seconds."""
-    start = time.perf_counter()
-    X, y = _safe_split(estimator, X, y, train)
-    try:
-        estimator.fit(X, y, **_check_method_params(X, params=params, indices=train))
-    except Exception:
-        return None, 0.0
-    return estimator, time.perf_counter() - start
-
-
-def _train_stack(fits: list[Fit], n_threads: int, advance: Callable[[int], Any]) -> None:
-    """Train fits together, and let their estimators take in the results."""
-    torch.set_num_threads(n_threads)
-    start = time.perf_counter()
-    jobs = [fit.job for fit in fits if fit.job is not None]
-    results = train_stacked(jobs, advance)
-    seconds = (time.perf_counter() - start) / len(fits)
-    for fit, trained in zip(fits, results, strict=True):
-        fit.job, fit.seconds = None, seconds
-        if trained is not None:
-            fit.estimator._finish(trained)
-            fit.fitted = True
-
-
-@contextmanager
-def _threads_divided(n_parts: int) -> Iterator[int]:
-    """Give the number of torch's threads that each of so many threads may use, and restore it."""
-    before = torch.get_num_threads()
-    try:
-        yield max(1, before // n_parts)
-    finally:
-        torch.set_num_threads(before)
-
-
-def _parts(fits: list[Fit], n_threads: int) -> list[list[Fit]]:
-    """Cut fits of one form into stacks: one for each thread, or more if the memory is short."""
-    assert fits[0].job is not None
-    room = MEMORY_SHARE * _free_bytes(fits[0].job.rows.device) / n_threads
-    largest = max(1, int(room // bytes_of(fits[0].job)))
-    n_stacks = max(-(-len(fits) // largest), min(n_threads, len(fits)))
-    # Models of a fold side by side: they share their minibatches.
-    fits = sorted(fits, key=lambda fit: fit.train.tobytes())
-    bounds = np.linspace(0, len(fits), n_stacks + 1).round().astype(int)
-    return [fits[start:stop] for start, stop in zip(bounds, bounds[1:], strict=False)]
-
-
-def _free_bytes(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return int(psutil.virtual_memory().available)
-
-
-def _statement(stacks: list[list[Fit]]) -> str:
-    """Say how many models are trained together, and in how much memory."""
-    sizes = [len(stack) for stack in stacks]
-    jobs = [stack[0].job for stack in stacks]
-    largest = max(size * bytes_of(job) for size, job in zip(sizes, jobs, strict=True) if job)
-    device = jobs[0].rows.device if jobs[0] else torch.device("cpu")
-    free = _free_bytes(device)
-    return (
-        f"Training {sum(sizes)} models in {len(stacks)} stacks of at most {max(sizes)}, "
-        f"each in about {largest / 2**20:.0f} MiB ({free / 2**20:.0f} MiB are free)"
-    )

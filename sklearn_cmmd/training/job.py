@@ -1,0 +1,67 @@
+"""What a training run needs, and what it leaves behind, in plain values."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn_cmmd._random import Streams
+from sklearn_cmmd.networks.cmmd import CMMD
+from sklearn_cmmd.objective.loss import Objective
+from sklearn_cmmd.training.batches import PairedRows
+
+__all__ = ["Job", "Trained", "TrainingSettings"]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How long and how fast to train, in plain values.
+
+    `validation_fraction` is the share of the rows held out; `patience` the number of epochs
+    without an improvement of their loss by `tol` after which training stops.
+    """
+
+    max_epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    dropout: float
+    validation_fraction: float
+    patience: int
+    tol: float
+    verbose: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training run, complete but for callbacks and an optimizer to go on from.
+
+    Attributes
+    ----------
+    module : CMMD
+        The networks, on the device of the rows; they are trained in place.
+    objective : Objective
+        What they are trained for.
+    rows, validation : PairedRows
+        Rows to learn from, and rows to watch. With the latter, training stops early and the
+        weights of the best epoch are restored.
+    settings : TrainingSettings
+        How long and how fast.
+    streams : Streams
+        Seeds of the order of the rows, the noise and the dropout.
+    """
+
+    module: CMMD
+    objective: Objective
+    rows: PairedRows
+    validation: PairedRows | None
+    settings: TrainingSettings
+    streams: Streams
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training run leaves behind, besides the weights."""
+
+    history: dict[str, list[float]]
+    optimizer_state: dict[str, Any] | None
+    n_epochs: int
+    diverged: str | None
