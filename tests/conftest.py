@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from sklearn_cmmd._fit_data import FitData
 from sklearn_cmmd.datasets import load_multiple_features
 from sklearn_cmmd.training.engine import CMMDNet
 
@@ -49,3 +50,21 @@ def digits():
         bunch.data_missing[rows].astype(float),
         bunch.target[rows],
     )
+
+
+@pytest.fixture
+def in_float64(monkeypatch):
+    """Train in float64, where rounding cannot hide a difference or make one."""
+    rows = FitData.rows
+
+    def doubled(self, layout, device):
+        part = rows(self, layout, device)
+        for name in ("observed", "missing", "weight"):
+            if getattr(part, name) is not None:
+                setattr(part, name, getattr(part, name).double())
+        return part
+
+    monkeypatch.setattr(FitData, "rows", doubled)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)

@@ -23,7 +23,6 @@ from skorch.callbacks import EpochScoring
 from skorch.helper import SliceDict
 
 from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Modality
-from sklearn_cmmd._fit_data import FitData
 from sklearn_cmmd.model_selection import StackedGridSearchCV, _stacks
 from sklearn_cmmd.training.engine import CMMDNet
 
@@ -41,24 +40,6 @@ def clf(small):
 def no_single_fits(monkeypatch):
     """Fail the test if a network is trained alone."""
     monkeypatch.setattr(CMMDNet, "partial_fit", lambda *args: pytest.fail("trained alone"))
-
-
-@pytest.fixture
-def in_float64(monkeypatch):
-    """Train in float64, where rounding cannot hide a difference or make one."""
-    rows = FitData.rows
-
-    def doubled(self, layout, device):
-        part = rows(self, layout, device)
-        for name in ("observed", "missing", "weight"):
-            if getattr(part, name) is not None:
-                setattr(part, name, getattr(part, name).double())
-        return part
-
-    monkeypatch.setattr(FitData, "rows", doubled)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def both(estimator, grid, X, y, fit=None, **params):

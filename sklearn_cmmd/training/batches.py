@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from sklearn_cmmd.objective.loss import Rows
+from sklearn_cmmd.training.ahead import ahead
 from sklearn_cmmd.training.matrices import Matrix
 
 __all__ = ["Batches", "PairedRows"]
@@ -63,6 +64,12 @@ class PairedRows(torch.utils.data.Dataset[Any]):
         """Return the number of rows."""
         return len(self.index)
 
+    @property
+    def is_resident(self) -> bool:
+        """Whether the rows live on the device, so that none has to be read and sent there."""
+        sides = [side for side in (self.observed, self.missing) if side is not None]
+        return all(getattr(side, "is_resident", True) for side in sides)
+
     def gather(self, rows: Tensor) -> tuple[Rows, Tensor | None]:
         """Return the minibatch of the rows with these numbers, and its labels."""
         missing, y, weight = (
@@ -99,10 +106,14 @@ class Batches:
         """Return the number of batches in an epoch."""
         return -(-len(self.rows) // self.batch_size)
 
-    def __iter__(self) -> Iterator[tuple[Rows, Tensor | None]]:
-        """Yield the batches of one epoch."""
+    def indices(self) -> Iterator[Tensor]:
+        """Yield the numbers of the rows of each batch of one epoch, on the device."""
         index = self.rows.index
         if self.shuffle is not None:
             index = index[torch.randperm(len(index), generator=self.shuffle)]
-        for part in torch.tensor_split(index.to(self.rows.device), len(self)):
-            yield self.rows.gather(part)
+        yield from torch.tensor_split(index.to(self.rows.device), len(self))
+
+    def __iter__(self) -> Iterator[tuple[Rows, Tensor | None]]:
+        """Yield the batches of one epoch; those that are read from elsewhere, one ahead."""
+        batches = map(self.rows.gather, self.indices())
+        return batches if self.rows.is_resident else ahead(batches, self.rows.device)

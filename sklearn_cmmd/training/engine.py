@@ -3,8 +3,9 @@
 import copy
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,12 @@ from tqdm.auto import tqdm
 
 from sklearn_cmmd._random import Streams, generator
 from sklearn_cmmd.networks.cmmd import CMMD
+from sklearn_cmmd.networks.custom import CustomNetwork
 from sklearn_cmmd.networks.dropout import Dropout, keep_mask
 from sklearn_cmmd.objective.loss import Objective, Rows
 from sklearn_cmmd.training.batches import Batches, PairedRows
 from sklearn_cmmd.training.flat import FlatParameters
+from sklearn_cmmd.training.graph import GraphedSteps
 from sklearn_cmmd.training.job import Job, Trained, TrainingSettings
 from sklearn_cmmd.training.noise import Noise, NoiseSource
 
@@ -55,6 +58,7 @@ def train(
         criterion=job.objective,
         optimizer=torch.optim.AdamW,
         optimizer__fused=True,
+        optimizer__capturable=job.rows.device.type == "cuda",
         optimizer__weight_decay=settings.weight_decay,
         lr=settings.learning_rate,
         max_epochs=settings.max_epochs,
@@ -211,6 +215,7 @@ class CMMDNet(ClassifierMixin, NeuralNet):
         """Start the random streams and the record of this run."""
         self.shuffle_ = generator(self.streams.shuffle)
         self.training_noise_ = self._noise(self.streams.noise, training=True)
+        self.graphs_: GraphedSteps | None = None
         self.names_: list[str] = []
         self.epoch_terms_: dict[str, list[float]] = {}
         self.n_complete_ = 0
@@ -243,19 +248,46 @@ class CMMDNet(ClassifierMixin, NeuralNet):
         # The same noise at every validation, so that its loss changes with the weights alone.
         fixed = self._noise(self.streams.validation, training=False)
         self.noise_ = self.training_noise_ if training else fixed
+        if training and self._is_graphable(iterator.rows):
+            steps = self._graphed_steps(iterator)
+        else:
+            steps = self._plain_steps(iterator, training, partial(step_fn, **fit_params))
         total = torch.zeros((), device=self.device)
         try:
-            for batch in iterator:
-                self._notify_watcher("on_batch_begin", batch=batch, training=training)
-                step = step_fn(batch, **fit_params)
-                total = total + step["means"] * len(batch[0].observed)
-                self._notify_watcher("on_batch_end", batch=batch, training=training, **step)
+            for means, n_rows in steps:
+                total = total + means * n_rows
         except KeyboardInterrupt:
             self.interrupted_ = True
             raise
         means = total / len(iterator.rows)
         terms = dict(zip(self.names_, means.tolist(), strict=True))
         self._record(prefix, terms | {"loss": float(means @ self.shares_)})
+
+    def _plain_steps(
+        self, iterator: Batches, training: bool, step_fn: Callable[..., dict[str, Any]]
+    ) -> Iterator[tuple[Tensor, int]]:
+        """Yield the means of the terms of every minibatch, and its number of rows."""
+        for batch in iterator:
+            self._notify_watcher("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch)
+            self._notify_watcher("on_batch_end", batch=batch, training=training, **step)
+            yield step["means"], len(batch[0].observed)
+
+    def _graphed_steps(self, iterator: Batches) -> Iterator[tuple[Tensor, int]]:
+        """Yield the same of training steps, each one CUDA graph."""
+        if self.graphs_ is None:
+            self.graphs_ = GraphedSteps(
+                lambda index: self.train_step(iterator.rows.gather(index))["means"],
+                (self.noise_.latent, self.noise_.dropout),
+            )
+        for index in iterator.indices():
+            yield self.graphs_(index), len(index)
+
+    def _is_graphable(self, rows: PairedRows) -> bool:
+        """Whether a step is the same work on the device alone, however often it is run."""
+        if self.watched or rows.device.type != "cuda" or not rows.is_resident:
+            return False
+        return not any(isinstance(part, CustomNetwork) for part in self.module_.modules())
 
     def _noise(self, seed: int, training: bool) -> NoiseSource:
         units = 0

@@ -56,6 +56,8 @@ class StreamedMatrix:
         Where the batches go.
     """
 
+    is_resident = False
+
     def __init__(
         self, read: Callable[[Any], np.ndarray], n_rows: int, device: torch.device
     ) -> None:
@@ -70,7 +72,11 @@ class StreamedMatrix:
     def index_select(self, dim: int, index: Tensor) -> Tensor:
         """Return the rows at `index`, as `Tensor.index_select` does along axis 0."""
         assert dim == 0
-        return torch.from_numpy(self.read(index.numpy(force=True))).to(self.device)
+        rows = torch.from_numpy(self.read(index.numpy(force=True)))
+        if self.device.type == "cuda":
+            # From pinned memory the copy runs beside what the device computes.
+            return rows.pin_memory().to(self.device, non_blocking=True)
+        return rows
 
 
 def is_resident(n_bytes: int) -> bool:
@@ -144,6 +150,7 @@ class IndexedMatrix:
     def __init__(self, rows: Matrix, index: np.ndarray) -> None:
         self.rows = rows
         self.index = torch.tensor(index.astype(np.int32), device=rows.device)
+        self.is_resident = getattr(rows, "is_resident", True)
         self.device = rows.device
 
     def __len__(self) -> int:
@@ -166,6 +173,7 @@ class JoinedMatrix:
 
     def __init__(self, parts: Sequence[Matrix]) -> None:
         self.parts = parts
+        self.is_resident = all(getattr(part, "is_resident", True) for part in parts)
         self.device = parts[0].device
 
     def __len__(self) -> int:
