@@ -13,6 +13,7 @@ from sklearn_cmmd.networks.mlp import ACTIVATIONS
 from sklearn_cmmd.objective.divergences import ESTIMATORS, KERNELS
 from sklearn_cmmd.objective.loss import Objective
 from sklearn_cmmd.training.job import TrainingSettings
+from sklearn_cmmd.training.precision import PRECISIONS
 
 __all__ = [
     "CONSTRAINTS",
@@ -62,6 +63,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "tol": NON_NEGATIVE,
     "callbacks": [list, tuple, None],
     "device": [str],
+    "precision": [StrOptions(set(PRECISIONS))],
     "random_state": ["random_state"],
     "warm_start": ["boolean"],
     "verbose": ["verbose"],
@@ -141,6 +143,10 @@ callbacks : list of skorch callbacks, default=None
     Called during training, as in skorch.
 device : str, default="auto"
     "auto" (a CUDA device if there is one), "cpu", "cuda" or "cuda:1".
+precision : {"auto", "float32", "bfloat16"}, default="auto"
+    In what the networks compute in training. "auto" is float32, whose products a GPU takes with
+    the 10 bits of TF32; "float32" keeps all 23; "bfloat16" is for GPUs and halves memory and time
+    of large networks. Losses and divergences are in float32, predictions in the precision of `X`.
 random_state : int, RandomState instance or None, default=None
     Seed of everything random: held-out rows, initial weights, order of the rows, noise. An int
     makes fits repeatable to the last bit on one machine's CPU. No global generator is touched.
@@ -305,6 +311,7 @@ def training_settings(estimator: Any, n_rows: int, incremental: bool) -> Trainin
         learning_rate=estimator.learning_rate,
         weight_decay=estimator.weight_decay,
         dropout=estimator.dropout,
+        precision=estimator.precision,
         validation_fraction=fraction,
         patience=estimator.n_iter_no_change,
         tol=estimator.tol,

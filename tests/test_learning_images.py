@@ -54,7 +54,7 @@ def learn(X, X_missing, y):
         ],
         decoder_input="latent",
         alpha=1000,
-        max_epochs=5,
+        max_epochs=8,
         early_stopping=False,
         random_state=0,
     )

@@ -70,7 +70,7 @@ class StackedGridSearchCV(GridSearchCV):
         progress bar over the epochs of all.
     pre_dispatch : int or str, default="2*n_jobs"
         For what is searched as by `GridSearchCV`.
-    error_score : "raise" or number, default=np.nan
+    error_score : "raise" or number, default=nan
         Score of a fit that fails.
     return_train_score : bool, default=False
         Whether to score the training rows too.

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from sklearn_cmmd.networks.distributions import Distribution, Gaussian, Joint
 from sklearn_cmmd.networks.dropout import Dropout
-from sklearn_cmmd.networks.likelihoods import Likelihood
+from sklearn_cmmd.networks.likelihoods import Likelihood, in_float32
 
 __all__ = [
     "Columns",
@@ -133,7 +133,7 @@ class GeneratorHead(nn.Module):
 
     def forward(self, features: Tensor, dropout: Dropout | None = None) -> Distribution:
         """Return the distribution of each row."""
-        distribution: Distribution = self.likelihood(self.network(features, dropout))
+        distribution: Distribution = self.likelihood(in_float32(self.network(features, dropout)))
         return distribution
 
 

@@ -29,10 +29,16 @@ __all__ = [
     "Likelihood",
     "Scale",
     "gaussian_head",
+    "in_float32",
 ]
 
 # A name says how a scale is learned; numbers, one for each column, fix it.
 Scale = str | tuple[float, ...]
+
+
+def in_float32(raw: Tensor) -> Tensor:
+    """Bring the output of a network that computes in bfloat16 to float32."""
+    return raw.float() if raw.dtype == torch.bfloat16 else raw
 
 
 class Likelihood(nn.Module):
@@ -166,7 +172,7 @@ class Head(nn.Module):
 
     def forward(self, features: Tensor, dropout: Dropout | None = None) -> Any:
         """Return the distribution of each row."""
-        return self.likelihood(self.layer(features))
+        return self.likelihood(in_float32(self.layer(features)))
 
 
 def gaussian_head(in_features: int, features: int, bound: float) -> Head:

@@ -27,6 +27,7 @@ from sklearn_cmmd.training.flat import FlatParameters
 from sklearn_cmmd.training.graph import GraphedSteps
 from sklearn_cmmd.training.job import Job, Trained, TrainingSettings
 from sklearn_cmmd.training.noise import Noise, NoiseSource
+from sklearn_cmmd.training.precision import networks_in, products_in
 
 __all__ = ["train", "unfitted"]
 
@@ -68,19 +69,21 @@ def train(
         device=str(job.rows.device),
         verbose=settings.verbose,
         dropout=settings.dropout,
+        precision=settings.precision,
         streams=job.streams,
         watched=bool(callbacks),
     )
     net.initialize()
     if optimizer_state is not None:
         net.optimizer_.load_state_dict(copy.deepcopy(optimizer_state))
-        net.set_params(
-            optimizer__lr=settings.learning_rate, optimizer__weight_decay=settings.weight_decay
-        )
+        # Not those of the parameters and the device that the state was learned with.
+        for name in ("lr", "weight_decay", "capturable"):
+            net.optimizer_.param_groups[0][name] = net.optimizer_.defaults[name]
     state: dict[str, Any] | None
     diverged = None
     try:
-        net.partial_fit(job.rows)
+        with products_in(settings.precision, job.rows.device):
+            net.partial_fit(job.rows)
         state = net.optimizer_.state_dict()
     except FloatingPointError as error:
         diverged = str(error)
@@ -182,9 +185,17 @@ class CMMDNet(ClassifierMixin, NeuralNet):
     losses = ("train_loss", "valid_loss")
 
     def __init__(
-        self, module: CMMD, *, dropout: float, streams: Streams, watched: bool, **kwargs: Any
+        self,
+        module: CMMD,
+        *,
+        dropout: float,
+        precision: str,
+        streams: Streams,
+        watched: bool,
+        **kwargs: Any,
     ) -> None:
         self.dropout = dropout
+        self.precision = precision
         self.streams = streams
         # Callbacks of the user's may want to be told of every batch.
         self.watched = watched
@@ -333,7 +344,8 @@ class CMMDNet(ClassifierMixin, NeuralNet):
     ) -> dict[str, Any]:
         rows, y = batch
         objective: Objective = self.criterion_
-        terms, labels = objective.evaluate(self.module_, rows, y, noise.latent, dropout)
+        with networks_in(self.precision, torch.device(self.device)):
+            terms, labels = objective.evaluate(self.module_, rows, y, noise.latent, dropout)
         means = terms.means(rows)
         if not self.names_:
             self.names_ = terms.names

@@ -58,6 +58,7 @@ class GraphedSteps:
         with torch.cuda.stream(aside):
             result = self.step(index)
         here.wait_stream(aside)
+        result.record_stream(here)
         return result
 
     def _capture(self, index: Tensor) -> None:

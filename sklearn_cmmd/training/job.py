@@ -24,6 +24,7 @@ class TrainingSettings:
     learning_rate: float
     weight_decay: float
     dropout: float
+    precision: str
     validation_fraction: float
     patience: int
     tol: float

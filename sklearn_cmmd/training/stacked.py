@@ -20,6 +20,7 @@ from sklearn_cmmd.objective.loss import Objective, Rows
 from sklearn_cmmd.training.batches import Batches
 from sklearn_cmmd.training.feed import Feed, Step
 from sklearn_cmmd.training.job import Job, Trained
+from sklearn_cmmd.training.precision import networks_in, products_in
 from sklearn_cmmd.training.stacked_weights import StackedWeights
 
 __all__ = ["bytes_of", "stack_key", "train_stacked"]
@@ -48,6 +49,7 @@ def stack_key(job: Job) -> Hashable:
             (rows.missing is None, rows.weight is None) for rows in both if rows is not None
         ].__repr__(),
         job.rows.device,
+        job.settings.precision,
     )
 
 
@@ -93,8 +95,9 @@ def train_stacked(
     # Models of one learning rate and weight decay are updated together.
     order = sorted(range(len(jobs)), key=lambda k: _update_of(jobs[k]))
     stack = Stack([jobs[k] for k in order])
-    while stack.active:
-        advance(stack.run_epoch())
+    with products_in(stack.precision, stack.weights.values.device):
+        while stack.active:
+            advance(stack.run_epoch())
     results: list[Trained | None] = [None] * len(jobs)
     for k, trained in zip(order, stack.results, strict=True):
         results[k] = trained
@@ -146,6 +149,7 @@ class Stack:
             [job.module for job in jobs], [_update_of(job) for job in jobs]
         )
         self.means = Means(jobs[0])
+        self.precision = jobs[0].settings.precision
         self.training = Feed(jobs, training=True)
         self.validation = None if jobs[0].validation is None else Feed(jobs, training=False)
         self.best = self.weights.values.detach().clone() if self.validation else None
@@ -196,7 +200,8 @@ class Stack:
             return means
 
         named = {f"cmmd.{name}": value for name, value in self.weights.parameters.items()}
-        return torch.vmap(evaluate, in_dims=(0, step.dims))(named, step.tensors)  # type: ignore
+        with networks_in(self.precision, self.weights.values.device):
+            return torch.vmap(evaluate, in_dims=(0, step.dims))(named, step.tensors)  # type: ignore
 
     def shares(self, like: Tensor) -> Tensor:
         """Return the weights of the terms in the loss of each model, (models, terms)."""

@@ -64,3 +64,35 @@ def test_streamed_rows_are_the_resident_ones(monkeypatch, limit):
     assert isinstance(matrix, StreamedMatrix) == (limit == 0)
     index = torch.tensor([5, 0, 39, 5])
     assert torch.equal(matrix.index_select(0, index), torch.from_numpy(data[index.numpy()]))
+
+
+def test_streamed_batches_are_read_one_ahead(monkeypatch):
+    """The same batches in the same order; each is being read while the one before is used."""
+    monkeypatch.setattr(matrices, "RESIDENT_BYTES", 0)
+    data = np.random.RandomState(0).normal(size=(40, 3)).astype(np.float32)
+    read = []
+
+    def noted(rows):
+        read.append(rows)
+        return data[rows]
+
+    streamed = PairedRows(load(noted, 40, 3, CPU), y=torch.arange(40))
+    resident = PairedRows(torch.from_numpy(data), y=torch.arange(40))
+    assert not streamed.is_resident
+    assert resident.is_resident
+    ours, theirs = (list(Batches(rows, 7, generator(3))) for rows in (streamed, resident))
+    for (one, y), (other, z) in zip(ours, theirs, strict=True):
+        assert torch.equal(one.observed, other.observed)
+        assert torch.equal(y, z)
+    assert len(read) == len(ours) == 6
+
+
+def test_an_error_in_reading_reaches_the_caller(monkeypatch):
+    monkeypatch.setattr(matrices, "RESIDENT_BYTES", 0)
+
+    def broken(rows):
+        raise OSError("disk")
+
+    streamed = PairedRows(load(broken, 40, 3, CPU))
+    with pytest.raises(OSError, match="disk"):
+        list(Batches(streamed, 7))
