@@ -9,6 +9,7 @@ never read. The table gives the loss of the best epoch above that of the default
 
 import argparse
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -120,11 +121,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder of .npz files")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--pairs", type=int, help="how many of the pairs; all by default")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     jobs = [
         delayed(curve)(development_rows(pair), *setting)
-        for pair in pairs(args.data)
+        for pair in islice(pairs(args.data), args.pairs)
         for setting in settings()
     ]
     curves = pd.concat(Parallel(args.jobs, verbose=1)(jobs))

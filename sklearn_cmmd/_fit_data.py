@@ -107,7 +107,8 @@ def _matrix(modalities: ModalitySet, table: Table, device: torch.device) -> Matr
 def _block(modalities: ModalitySet, key: str, block: Any, device: torch.device) -> Matrix:
     """Return one block; of an indexed one, the distinct rows and the index."""
     indexed = isinstance(block, IndexedArray)
-    if indexed and block.array.dtype == np.uint8 and is_resident(block.array.nbytes):
+    is_bytes = indexed and block.array.dtype == np.uint8
+    if is_bytes and is_resident(block.array.nbytes, device):
         span = modalities.span(key)
         scaling = block.factor, modalities.loc[span], modalities.scale[span]
         rows: Matrix = ByteMatrix(block.array, *scaling, device)

@@ -24,9 +24,9 @@ __all__ = [
     "load",
 ]
 
-# A matrix larger than this stays where it is (in memory, sparse, or on disk), and its rows are
-# read batch by batch.
-RESIDENT_BYTES = 2 * 1024**3
+# A matrix larger than this, or on a GPU than a quarter of the free memory, stays where it is (in
+# memory, sparse, or on disk), and its rows are read batch by batch.
+RESIDENT_BYTES = 2**28
 
 
 class Matrix(Protocol):
@@ -79,16 +79,19 @@ class StreamedMatrix:
         return rows
 
 
-def is_resident(n_bytes: int) -> bool:
+def is_resident(n_bytes: int, device: torch.device) -> bool:
     """Return whether so many bytes are moved to the device as a whole."""
-    return n_bytes <= RESIDENT_BYTES
+    limit = RESIDENT_BYTES
+    if device.type == "cuda" and limit:
+        limit = max(limit, torch.cuda.mem_get_info(device)[0] // 4)
+    return n_bytes <= limit
 
 
 def load(
     read: Callable[[Any], np.ndarray], n_rows: int, n_columns: int, device: torch.device
 ) -> Matrix:
     """Return a float32 matrix as a tensor on the device, or streamed if it is too large."""
-    if not is_resident(4 * n_rows * n_columns):
+    if not is_resident(4 * n_rows * n_columns, device):
         return StreamedMatrix(read, n_rows, device)
     matrix = np.empty((n_rows, n_columns), np.float32)
     for rows in row_chunks(n_rows, n_columns):
