@@ -44,10 +44,12 @@ class StackedGridSearchCV(GridSearchCV):
     everything about early stopping may differ within a stack. Each model is what its own `fit`
     makes, up to the rounding of the arithmetic.
 
-    What cannot be stacked is fitted one by one in the same search: estimators with callbacks, and
-    those with networks of the user's. An estimator inside a `Pipeline` is searched as by
-    `GridSearchCV`, since its steps are fitted for every fold; put the scaling before the search,
-    or leave it to the estimator, which scales within the fold.
+    What cannot be stacked is fitted one by one in the same search, by `n_jobs` processes:
+    estimators with callbacks, those with networks of the user's, and on a CPU large networks,
+    whose time is in the matrix products, so that a stack would only outgrow the cache. An
+    estimator inside a `Pipeline` is searched as by `GridSearchCV`, since its steps are fitted for
+    every fold; put the scaling before the search, or leave it to the estimator, which scales
+    within the fold.
 
     Parameters
     ----------
@@ -94,7 +96,8 @@ class StackedGridSearchCV(GridSearchCV):
     Notes
     -----
     As many models are stacked as fit into half of the memory that is free on the device when the
-    search begins. The rows of a fold are held once for all candidates.
+    search begins; on a CPU fewer, so that a step stays near its cache. The rows of a fold are held
+    once for all candidates.
 
     Examples
     --------

@@ -17,7 +17,7 @@ from sklearn_cmmd._base import BaseCMMD
 from sklearn_cmmd._fit_data import FitData, Layout
 from sklearn_cmmd.training.batches import PairedRows
 from sklearn_cmmd.training.job import Job
-from sklearn_cmmd.training.stacked import bytes_of, stack_key, train_stacked
+from sklearn_cmmd.training.stacked import activations_of, bytes_of, stack_key, train_stacked
 
 __all__ = [
     "Fit",
@@ -33,6 +33,10 @@ __all__ = [
 
 # Share of the free memory that the stacks in training may take together.
 MEMORY_SHARE = 0.5
+# On a CPU: numbers that a stack's layers may put out, beyond which every operation waits for
+# memory, and the fewest models that are worth a stack. Larger networks are faster alone.
+CACHED_NUMBERS = 4_000_000
+SMALLEST_STACK = 8
 
 
 @dataclass
@@ -99,7 +103,9 @@ def prepared(
         job = estimator._prepare(X, y, **params, load=load)
     except Exception:
         return None
-    return job if stack_key(job) is not None else None
+    if stack_key(job) is None or _largest_stack(job) < SMALLEST_STACK:
+        return None
+    return job
 
 
 def fit_alone(
@@ -143,12 +149,19 @@ def cut(fits: list[Fit], n_threads: int) -> list[list[Fit]]:
     """Cut fits of one form into stacks: one for each thread, or more if the memory is short."""
     assert fits[0].job is not None
     room = MEMORY_SHARE * _free_bytes(fits[0].job.rows.device) / n_threads
-    largest = max(1, int(room // bytes_of(fits[0].job)))
+    largest = max(1, min(int(room // bytes_of(fits[0].job)), _largest_stack(fits[0].job)))
     n_stacks = max(-(-len(fits) // largest), min(n_threads, len(fits)))
     # Models of a fold side by side: they share their minibatches.
     fits = sorted(fits, key=lambda fit: fit.train.tobytes())
     bounds = np.linspace(0, len(fits), n_stacks + 1).round().astype(int)
     return [fits[start:stop] for start, stop in pairwise(bounds)]
+
+
+def _largest_stack(job: Job) -> int:
+    """Return the number of models beyond which a stack is no faster, or slower."""
+    if job.rows.device.type == "cuda":
+        return 2**31
+    return CACHED_NUMBERS // activations_of(job)
 
 
 def _free_bytes(device: torch.device) -> int:

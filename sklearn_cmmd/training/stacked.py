@@ -23,7 +23,7 @@ from sklearn_cmmd.training.job import Job, Trained
 from sklearn_cmmd.training.precision import networks_in, products_in
 from sklearn_cmmd.training.stacked_weights import StackedWeights
 
-__all__ = ["bytes_of", "stack_key", "train_stacked"]
+__all__ = ["activations_of", "bytes_of", "stack_key", "train_stacked"]
 
 # Copies of the weights: values, gradients (autograd's and ours), two moments, the best.
 WEIGHT_COPIES = 6
@@ -57,6 +57,12 @@ def bytes_of(job: Job) -> int:
     """Estimate the memory that a model takes in training, besides the rows of the fold."""
     parameters = list(job.module.parameters())
     weights = sum(part.numel() for part in parameters)
+    numbers = WEIGHT_COPIES * weights + ACTIVATION_COPIES * activations_of(job)
+    return numbers * parameters[0].element_size()
+
+
+def activations_of(job: Job) -> int:
+    """Count what the layers of a model put out for a minibatch, and the entries of its kernel."""
     outputs: list[int] = []
     layers = [part for part in job.module.modules() if hasattr(part, "weight")]
     hooks = [
@@ -69,9 +75,7 @@ def bytes_of(job: Job) -> int:
         job.objective.evaluate(job.module, rows, y, noise)
     for hook in hooks:
         hook.remove()
-    activations = sum(outputs) + (2 * len(noise)) ** 2
-    numbers = WEIGHT_COPIES * weights + ACTIVATION_COPIES * activations
-    return numbers * parameters[0].element_size()
+    return sum(outputs) + (2 * len(noise)) ** 2
 
 
 def train_stacked(
