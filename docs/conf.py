@@ -19,8 +19,8 @@ exclude_patterns = ["_build", "auto_examples/*.ipynb"]
 html_theme = "pydata_sphinx_theme"
 autosummary_generate = True
 default_role = "code"
-# Inherited docstrings refer to labels of scikit-learn's own documentation.
-suppress_warnings = ["ref.ref"]
+# Inherited docstrings refer to labels and terms of scikit-learn's own documentation.
+suppress_warnings = ["ref.ref", "ref.term"]
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 

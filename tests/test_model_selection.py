@@ -290,3 +290,20 @@ def test_parameters_are_those_of_grid_search(clf):
     assert set(mine) == set(theirs) | {"devices"}
     assert mine["devices"] == ["cpu"]
     assert len(ParameterGrid(mine["param_grid"])) == 4
+
+
+def test_large_networks_are_left_to_grid_search(digits, clf, monkeypatch):
+    """A stack of them would outgrow the cache of a CPU."""
+    X, M, y = digits
+    monkeypatch.setattr(_stacks, "CACHED_NUMBERS", 1000)
+    _, ours = both(clf, GRID, X, y, {"X_missing": M}, cv=2)
+    assert ours.stack_sizes_ == []
+    assert (ours.cv_results_["mean_fit_time"] > 0).all()
+
+
+def test_stacks_stay_near_the_cache(digits, clf, monkeypatch):
+    X, M, y = digits
+    numbers = _stacks.activations_of(clone(clf)._prepare(X[:160], y[:160], M[:160]))
+    monkeypatch.setattr(_stacks, "CACHED_NUMBERS", 9 * numbers)
+    _, ours = both(clf, GRID, X, y, {"X_missing": M}, cv=3)
+    assert ours.stack_sizes_ == [6, 6]

@@ -182,9 +182,10 @@ class StackedGridSearchCV(GridSearchCV):
             resolve_device(device)
         cv, n_jobs = self.cv, self.n_jobs
         try:
-            self._train(X, y, params)
-            # One after the other, in the order in which they were trained, on the same splits.
-            self.cv, self.n_jobs = self._splits, None
+            if self._train(X, y, params):
+                # One after the other, in the order in which they were trained.
+                self.n_jobs = None
+            self.cv = self._splits
             with prefitted([fit.estimator if fit.fitted else None for fit in self._fits]):
                 super().fit(X, y, **params)
         finally:
@@ -193,8 +194,14 @@ class StackedGridSearchCV(GridSearchCV):
                 self.__dict__.pop(name, None)
         return self
 
-    def _train(self, X: Any, y: Any, params: dict[str, Any]) -> None:
-        """Train every candidate on every fold, in scikit-learn's order."""
+    def _train(self, X: Any, y: Any, params: dict[str, Any]) -> bool:
+        """Train every candidate on every fold, in scikit-learn's order.
+
+        Returns
+        -------
+        bool
+            False if there was nothing to stack, so that all is left to scikit-learn.
+        """
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
@@ -208,8 +215,12 @@ class StackedGridSearchCV(GridSearchCV):
         pairs = product(range(len(candidates)), by_fold)
         self._fits = [fold[candidate] for candidate, fold in pairs]
         alone = [fit for fit in self._fits if fit.job is None]
+        if len(alone) == len(self._fits):
+            self._fits = []
+            return False
         self._train_stacks([fit for fit in self._fits if fit.job is not None])
         self._train_alone(alone, X, y, routed.estimator.fit)
+        return True
 
     def _prepare_fold(
         self, X: Any, y: Any, params: dict[str, Any], number: int, candidates: list[dict[str, Any]]
