@@ -209,14 +209,16 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         n_rows = max(1, min(PREDICTION_ROWS, CHUNK_NUMBERS // widest) // n_draws)
         precision = torch.float64 if table.dtype == np.float64 else torch.float32
         module = self.module_.in_precision(precision)
-        parts = []
+        values = np.empty(0)
         with torch.inference_mode():
             for start in range(0, table.n_rows, n_rows):
                 rows = slice(start, start + n_rows)
                 x = self._layout.observed.standardised(table, rows, table.dtype)
-                output = compute(module, torch.from_numpy(x).to(self.device_))
-                parts.append(output.numpy(force=True))
-        return np.concatenate(parts)
+                output = compute(module, torch.from_numpy(x).to(self.device_)).numpy(force=True)
+                if start == 0:
+                    values = np.empty((table.n_rows, *output.shape[1:]), output.dtype)
+                values[rows] = output
+        return values
 
     def _fit(
         self,
