@@ -46,7 +46,7 @@ from sklearn_cmmd.training.job import Job, Trained
 __all__ = ["BaseCMMD"]
 
 # Rows that go through the networks at a time in prediction, if they are not very long.
-PREDICTION_ROWS = 4096
+PREDICTION_ROWS = 2048
 
 
 class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -171,13 +171,16 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             If the model was fitted without `X_missing`.
         """
         table = self._read(X)
-        if self._layout.missing is None:
+        missing = self._layout.missing
+        if missing is None:
             raise ValueError(
                 f"This {type(self).__name__} was fitted without X_missing, so there is nothing "
                 "to generate. Fit it with X_missing=..., the modalities to generate later."
             )
         if n_samples is None:
-            values = self._predict(table, lambda module, x: module.reconstruct(x).mean)
+            values = self._predict(
+                table, lambda module, x: module.reconstruct(x).mean, missing.in_units
+            )
         else:
             if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
                 raise ValueError(f"n_samples must be a positive int. Got {n_samples!r} instead.")
@@ -185,9 +188,10 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             values = self._predict(
                 table,
                 lambda module, x: module.draw_missing(x, n_samples, noise),
+                missing.in_units,
                 n_samples,
             )
-        return self._layout.missing.restore(values, table.index)
+        return missing.as_given(values, table.index)
 
     def _read(self, X: Any) -> Table:
         """Check new rows against those of the fit."""
@@ -202,6 +206,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         self,
         table: Table,
         compute: Callable[[CMMD, Tensor], Tensor],
+        finish: Callable[[np.ndarray], np.ndarray] = lambda output: output,
         n_draws: int = 1,
     ) -> np.ndarray:
         """Run standardised rows through the networks, a part of them at a time."""
@@ -214,7 +219,9 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             for start in range(0, table.n_rows, n_rows):
                 rows = slice(start, start + n_rows)
                 x = self._layout.observed.standardised(table, rows, table.dtype)
-                output = compute(module, torch.from_numpy(x).to(self.device_)).numpy(force=True)
+                output = finish(
+                    compute(module, torch.from_numpy(x).to(self.device_)).numpy(force=True)
+                )
                 if start == 0:
                     values = np.empty((table.n_rows, *output.shape[1:]), output.dtype)
                 values[rows] = output

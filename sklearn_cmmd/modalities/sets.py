@@ -114,22 +114,29 @@ class ModalitySet:
     ) -> np.ndarray:
         """Return some rows of one block, standardised."""
         span = self.span(key)
-        return ((dense_rows(block, rows) - self.loc[span]) / self.scale[span]).astype(dtype)
+        values = dense_rows(block, rows) - self.loc[span]
+        values /= self.scale[span]
+        return values.astype(dtype, copy=False)
 
-    def restore(self, values: np.ndarray, index: Any = None) -> Any:
-        """Bring model output to the units and the form of the fit's data.
+    def in_units(self, values: np.ndarray) -> np.ndarray:
+        """Bring standardised values, the last axis the columns, to the units of the data."""
+        # Values of float32 data may be beyond float32 in the units of the missing modality.
+        greatest = np.abs(self.loc).max() + 10 * self.scale.max()
+        dtype = np.result_type(values.dtype, np.min_scalar_type(greatest))
+        scaled = values * self.scale
+        scaled += self.loc
+        return scaled.astype(dtype, copy=False)
+
+    def as_given(self, values: np.ndarray, index: Any = None) -> Any:
+        """Bring values in the units of the data to the form of the fit's data.
 
         Parameters
         ----------
         values : ndarray of shape (n, n_columns) or (n, n_samples, n_columns)
-            Output in standardised units.
+            The values.
         index : Index, optional
             Row index of DataFrames.
         """
-        # Values of float32 data may be beyond float32 in the units of the missing modality.
-        greatest = np.abs(self.loc).max() + 10 * self.scale.max()
-        dtype = np.result_type(values.dtype, np.min_scalar_type(greatest))
-        values = (values * self.scale + self.loc).astype(dtype)
         ends = np.cumsum(list(self.widths.values()))[:-1]
         blocks = {
             key: self._container(key, block, index)

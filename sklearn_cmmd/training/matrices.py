@@ -26,7 +26,7 @@ __all__ = [
 
 # A matrix larger than this, or on a GPU than a quarter of the free memory, stays where it is (in
 # memory, sparse, or on disk), and its rows are read batch by batch.
-RESIDENT_BYTES = 2**28
+RESIDENT_BYTES = 2**26
 
 
 class Matrix(Protocol):

@@ -79,10 +79,10 @@ def test_rows_that_the_index_leaves_out_do_not_count():
 
 def test_restore_is_the_inverse():
     modalities, table = learn(IMAGES, [Modality("m", channels="last")])
-    restored = modalities.restore(standardised(modalities, table))
+    restored = modalities.as_given(modalities.in_units(standardised(modalities, table)))
     np.testing.assert_allclose(restored, IMAGES)
     draws = np.stack([standardised(modalities, table)] * 2, axis=1)
-    assert modalities.restore(draws).shape == (40, 2, 5, 4, 3)
+    assert modalities.as_given(modalities.in_units(draws)).shape == (40, 2, 5, 4, 3)
 
 
 def test_fixed_scale_is_in_the_units_of_the_data():
