@@ -49,6 +49,7 @@ VARIANTS = {
     "activation='softplus' (the paper's)": {"activation": "softplus"},
     "latent_dim=50": {"latent_dim": 50},
     "widths 256": dict.fromkeys(("prior_hidden", "encoder_hidden", "decoder_hidden"), (256, 256)),
+    "precision='bfloat16'": {"precision": "bfloat16"},
     "early_stopping=False": {"early_stopping": False},
     "early_stopping=True": {"early_stopping": True},
 }
