@@ -93,7 +93,7 @@ def test_minus_one_among_known_classes(digits, small):
 )
 def test_no_label_at_all(digits, y, no_training):
     X, M, _ = digits
-    with pytest.raises(ValueError, match="no label.*CMMDTransformer"):
+    with pytest.raises(ValueError, match=r"no label.*CMMDTransformer"):
         CMMDClassifier().fit(X, y, X_missing=M)
 
 
