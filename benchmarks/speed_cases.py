@@ -145,7 +145,7 @@ class ClockedRows(PairedRows):
     """The rows of a job, with a clock that is told of every minibatch."""
 
     def __init__(self, rows: PairedRows, clock: Clock) -> None:
-        super().__init__(rows.observed, rows.missing, rows.y, rows.weight, rows.index)
+        super().__init__(rows.observed, rows.missing, rows.y, index=rows.index)
         self.clock = clock
 
     def gather(self, rows: torch.Tensor) -> Any:

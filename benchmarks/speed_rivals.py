@@ -23,7 +23,8 @@ from torch.nn import functional as F
 from sklearn_cmmd import CMMDClassifier, Modality
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.dropout import Dropout
-from sklearn_cmmd.objective.loss import Objective, Rows
+from sklearn_cmmd.objective.loss import Objective
+from sklearn_cmmd.objective.terms import Rows
 
 N_CLASSES, N_SYMBOLS = 10, 71
 PEER = Path(__file__).parent / "peers" / "cvae_speed.py"
@@ -207,7 +208,7 @@ def gaussian_mmd(z_q: Tensor, z_p: Tensor) -> Tensor:
 
 def cmmd_loss(module: CMMD, objective: Objective, x: Tensor, x_missing: Tensor, y: Tensor):
     """Return the package's own loss of a minibatch, with the randomness drawn plainly."""
-    rows, units = Rows(x, x_missing), module.dropout_units(objective.n_decodings)
+    rows, units = Rows(x, x_missing), module.dropout_units(objective.n_decodings, 1)
     keep = F.dropout(x.new_ones(len(x), units), CMMDClassifier().dropout)
     noise = torch.randn(len(x), module.architecture.latent_dim, device=x.device)
     terms, _ = objective.evaluate(module, rows, y, noise, Dropout(keep))

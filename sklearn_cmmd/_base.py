@@ -69,12 +69,14 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         decoder_hidden: Sequence[int] = (128, 128),
         classifier_hidden: Sequence[int] = (50,),
         activation: str = "silu",
-        dropout: float = 0.2,
+        dropout: float | str = "auto",
         kernel: str = "gaussian",
         bandwidth: float | str | Sequence[float] = "dimension",
         mmd_estimator: str = "u",
         classifier_input: str = "mean",
         decode_prior: float = 0.5,
+        label_in_encoder: bool | str = "auto",
+        distillation: float = 1.0,
         decoder_input: str = "both",
         fusion: str = "joint",
         learning_rate: float = 2e-3,
@@ -109,6 +111,8 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         self.mmd_estimator = mmd_estimator
         self.classifier_input = classifier_input
         self.decode_prior = decode_prior
+        self.label_in_encoder = label_in_encoder
+        self.distillation = distillation
         self.decoder_input = decoder_input
         self.fusion = fusion
         self.learning_rate = learning_rate
@@ -265,8 +269,9 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         check_init_from(self, init_from, going_on)
         if going_on:
             self._check_feature_names(X)
-        data = read_fit_data(self, X, y, X_missing, sample_weight, 1 if going_on else 2)
-        settings = training_settings(self, data.n_rows, incremental)
+        known = getattr(self, "classes_", classes) if going_on else classes
+        data = read_fit_data(self, X, y, X_missing, sample_weight, 1 if going_on else 2, known)
+        settings = training_settings(self, *data.n_by_label, incremental)
         if going_on:
             self._go_on(data, "partial_fit" if incremental else "warm_start")
         else:
@@ -283,7 +288,8 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         """Check that the data and the parameters are those of the networks at hand."""
         self._check_n_features(data.x)
         self._layout.check_same(data, caller)
-        check_same_networks(architecture_of(self, self._layout), self.module_)
+        sees_label = self.module_.architecture.label_in_encoder
+        check_same_networks(architecture_of(self, self._layout, sees_label), self.module_)
         self.module_ = self.module_.copied()
 
     def _partial_fit(
@@ -299,7 +305,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             if init_from is None
             else adopt_layout(data, init_from._layout)
         )
-        module = CMMD(architecture_of(self, layout))
+        module = CMMD(architecture_of(self, layout, data.labelled is None))
         self._seeds = seed_sequence(self.random_state)
         first = Streams.spawn(self._seeds)
         module.init_weights(generator(first.init))

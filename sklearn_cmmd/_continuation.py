@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 # What may differ between networks and those that they start from.
-FREE_AT_START = ("n_labels", "label_likelihood", "classifier_hidden")
+FREE_AT_START = ("n_labels", "label_likelihood", "label_in_encoder", "classifier_hidden")
 
 
 _PREFITTED: ContextVar[Iterator[Any] | None] = ContextVar("_PREFITTED", default=None)

@@ -1,6 +1,7 @@
 """What a fit is given, checked together before anything of the estimator changes."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -65,7 +66,7 @@ class Layout:
             self.missing.check(data.x_missing)
             self.missing.check_likelihoods(data.x_missing, data.weight)
         if self.labels is not None:
-            self.labels.check_known(data.y, caller)
+            self.labels.check_known(data.known_y, caller)
 
 
 @dataclass(frozen=True)
@@ -76,22 +77,37 @@ class FitData:
     x_missing: Table | None
     y: Any
     weight: np.ndarray | None
+    labelled: np.ndarray | None
 
     @property
-    def n_rows(self) -> int:
-        """Number of rows of positive weight."""
-        return self.x.n_rows if self.weight is None else int(np.count_nonzero(self.weight))
+    def n_by_label(self) -> tuple[int, int]:
+        """Numbers of rows of positive weight with a label, and of those without.
+
+        Where there are no labels at all, all rows count as the former.
+        """
+        counts = np.ones(self.x.n_rows, bool) if self.weight is None else self.weight > 0
+        n_labelled = int(np.sum(counts if self.labelled is None else counts & self.labelled))
+        return n_labelled, int(counts.sum()) - n_labelled
+
+    @property
+    def known_y(self) -> Any:
+        """The labels of the rows that have one."""
+        return self.y if self.labelled is None else self.y[self.labelled]
 
     def rows(self, layout: Layout, device: torch.device) -> PairedRows:
         """Return the rows of positive weight, on the device or streamed if they are too large."""
-        missing = y = weight = None
+        missing = y = present = None
         if layout.missing is not None and self.x_missing is not None:
             missing = _matrix(layout.missing, self.x_missing, device)
+            present = layout.missing.presence(self.x_missing)
         if layout.labels is not None:
-            y = torch.from_numpy(layout.labels.encode(self.y)).to(device)
-        if self.weight is not None:
-            weight = torch.from_numpy(self.weight.astype(np.float32)).to(device)
-        rows = PairedRows(_matrix(layout.observed, self.x, device), missing, y, weight)
+            y = torch.from_numpy(layout.labels.encode(self.y, self.labelled)).to(device)
+        weight, labelled, present_ = (
+            None if values is None else torch.from_numpy(values.astype(np.float32)).to(device)
+            for values in (self.weight, self.labelled, present)
+        )
+        observed = _matrix(layout.observed, self.x, device)
+        rows = PairedRows(observed, missing, y, weight, labelled, present_)
         return rows if self.weight is None else rows.subset(np.flatnonzero(self.weight))
 
 
@@ -100,12 +116,18 @@ def _matrix(modalities: ModalitySet, table: Table, device: torch.device) -> Matr
     blocks = {key: table.blocks[key] for key in modalities.widths}
     if not any(isinstance(block, IndexedArray) for block in blocks.values()):
         read = partial(modalities.standardised, table, dtype=np.float32)
-        return load(read, table.n_rows, table.n_columns, device)
-    return JoinedMatrix([_block(modalities, key, blocks[key], device) for key in blocks])
+        return load(_filled(read, table), table.n_rows, table.n_columns, device)
+    return JoinedMatrix([_block(modalities, table, key, device) for key in blocks])
 
 
-def _block(modalities: ModalitySet, key: str, block: Any, device: torch.device) -> Matrix:
+def _filled(read: Callable[[Any], np.ndarray], table: Table) -> Callable[[Any], np.ndarray]:
+    """Return a function that reads rows with zeros, which are the means, in the place of NaN."""
+    return (lambda rows: np.nan_to_num(read(rows), copy=False)) if table.has_gaps else read
+
+
+def _block(modalities: ModalitySet, table: Table, key: str, device: torch.device) -> Matrix:
     """Return one block; of an indexed one, the distinct rows and the index."""
+    block = table.blocks[key]
     indexed = isinstance(block, IndexedArray)
     is_bytes = indexed and block.array.dtype == np.uint8
     if is_bytes and is_resident(block.array.nbytes, device):
@@ -115,14 +137,20 @@ def _block(modalities: ModalitySet, key: str, block: Any, device: torch.device) 
     else:
         distinct = block.distinct if indexed else block
         read = partial(modalities.standardised_block, key, distinct, dtype=np.float32)
-        rows = load(read, distinct.shape[0], distinct.shape[1], device)
+        rows = load(_filled(read, table), distinct.shape[0], distinct.shape[1], device)
     return IndexedMatrix(rows, block.index) if indexed else rows
 
 
 def read_fit_data(
-    estimator: Any, X: Any, y: Any, X_missing: Any, sample_weight: Any, min_rows: int
+    estimator: Any,
+    X: Any,
+    y: Any,
+    X_missing: Any,
+    sample_weight: Any,
+    min_rows: int,
+    classes: Any = None,
 ) -> FitData:
-    """Check all input of a fit.
+    """Check all input of a fit; `classes` are those that are known before.
 
     Raises
     ------
@@ -132,13 +160,14 @@ def read_fit_data(
     x = read_table(X, "X", estimator, min_rows)
     x_missing = None
     if X_missing is not None:
-        x_missing = read_table(X_missing, "X_missing", estimator)
+        x_missing = read_table(X_missing, "X_missing", estimator, gaps=True)
         check_row_counts(x.n_rows, {"X_missing": x_missing})
         _warn_of_another_order(x, x_missing)
+    labelled = None
     if y is not None:
-        y = check_labels(y)
+        y, labelled = check_labels(y, classes)
         check_row_counts(x.n_rows, {"y": y})
-    return FitData(x, x_missing, y, check_weight(sample_weight, x.n_rows))
+    return FitData(x, x_missing, y, check_weight(sample_weight, x.n_rows), labelled)
 
 
 def _warn_of_another_order(x: Table, x_missing: Table) -> None:
@@ -181,11 +210,13 @@ def _check_disjoint(observed: ModalitySet, missing: ModalitySet) -> None:
 def _learn_labels(data: FitData, classes: Any, incremental: bool) -> Labels | None:
     if data.y is None:
         return None
-    labels = Labels(data.y, classes)
+    labels = Labels(data.known_y, classes)
     if classes is not None:
-        labels.check_known(data.y, "partial_fit")
+        labels.check_known(data.known_y, "partial_fit")
     if not incremental:
-        check_two_classes(data.y, data.weight, labels)
+        labelled, weight = data.labelled, data.weight
+        weight = weight if weight is None or labelled is None else weight[labelled]
+        check_two_classes(data.known_y, weight, labels)
     return labels
 
 
@@ -216,15 +247,15 @@ def blocks(modalities: ModalitySet | None) -> tuple[Block, ...]:
 
 
 def split_rows(rows: PairedRows, fraction: float, seed: int) -> tuple[PairedRows, PairedRows]:
-    """Hold out a fraction of the rows, with every class in proportion where that is possible."""
-    n_rows, codes = len(rows), rows.codes()
+    """Hold out a fraction of the labelled rows, with every class in proportion if possible."""
+    has, lacks = rows.positions_by_label
+    n_rows, codes = len(has), rows.codes()
     n_held_out = int(np.ceil(fraction * n_rows))
     stratify = None
     if codes is not None:
+        codes = codes[has]
         counts = np.unique(codes, return_counts=True)[1]
         if counts.min() >= 2 and min(n_held_out, n_rows - n_held_out) >= len(counts):
             stratify = codes
-    kept, held_out = train_test_split(
-        np.arange(n_rows), test_size=fraction, random_state=seed, stratify=stratify
-    )
-    return rows.subset(np.sort(kept)), rows.subset(np.sort(held_out))
+    kept, held_out = train_test_split(has, test_size=fraction, random_state=seed, stratify=stratify)
+    return rows.subset(np.sort(np.append(kept, lacks))), rows.subset(np.sort(held_out))

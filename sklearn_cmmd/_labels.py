@@ -1,4 +1,9 @@
-"""Labels in any form that scikit-learn knows, to codes and back."""
+"""Labels in any form that scikit-learn knows, to codes and back; and rows that have none.
+
+A row without a label has a −1 among classes that are numbers (in scikit-learn's convention), None
+or NaN among other classes, and −1 in every column of an indicator. Where −1 and only one other
+number occur, they are two classes.
+"""
 
 from typing import Any
 
@@ -6,9 +11,12 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import check_array, column_or_1d
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
-__all__ = ["Labels", "check_labels", "check_two_classes"]
+__all__ = ["Labels", "check_labels", "check_two_classes", "unlabelled_rows"]
+
+UNLABELLED = -1
 
 
 class Labels:
@@ -46,8 +54,16 @@ class Labels:
         """Name of the distribution of y given z."""
         return "bernoulli" if self.multilabel else "categorical"
 
-    def encode(self, y: Any) -> np.ndarray:
-        """Return codes (n,) of dtype int64, or an indicator (n, n_classes) of dtype float32."""
+    def encode(self, y: Any, labelled: np.ndarray | None = None) -> np.ndarray:
+        """Return codes (n,) of dtype int64, or an indicator (n, n_classes) of dtype float32.
+
+        They are zero where a row is not `labelled`.
+        """
+        if labelled is not None:
+            known = self.encode(y[labelled])
+            codes = np.zeros((len(y), *known.shape[1:]), known.dtype)
+            codes[labelled] = known
+            return codes
         if self.multilabel:
             dense = y.toarray() if sp.issparse(y) else np.asarray(y)
             return dense.astype(np.float32)
@@ -66,6 +82,8 @@ class Labels:
 
         For "warm_start" they must be the same, for "partial_fit" among them.
         """
+        if not y.shape[0]:
+            return
         if type_of_target(y).startswith("multilabel") != self.multilabel:
             raise ValueError("y changed between classes and a multilabel indicator.")
         if self.multilabel and y.shape[1] != len(self.classes):
@@ -86,16 +104,37 @@ class Labels:
             )
 
 
-def check_labels(y: Any) -> Any:
-    """Check y and return it as a 1-D array of classes or a 2-D indicator.
+def check_labels(y: Any, classes: Any = None) -> tuple[Any, np.ndarray | None]:
+    """Check y.
+
+    Parameters
+    ----------
+    y : array-like
+        Classes, or an indicator matrix for multilabel data.
+    classes : array-like, optional
+        The classes, where they are known before.
+
+    Returns
+    -------
+    y : array
+        A 1-D array of classes or a 2-D indicator.
+    labelled : ndarray of bool of shape (n,), or None
+        Which rows have a label; None if all have.
 
     Raises
     ------
     ValueError
-        If y is continuous, has missing values, or is not 1-D or an indicator.
+        If y is continuous, has missing numbers, is not 1-D or an indicator, or has no label at all.
     """
+    is_object = not sp.issparse(y) and np.asarray(y).dtype.kind == "O"
     y = check_array(
-        y, accept_sparse="csr", ensure_2d=False, allow_nd=True, dtype=None, input_name="y"
+        y,
+        accept_sparse="csr",
+        ensure_2d=False,
+        allow_nd=True,
+        dtype=None,
+        ensure_all_finite="allow-nan" if is_object else True,
+        input_name="y",
     )
     if y.ndim > 2:
         raise ValueError(
@@ -104,14 +143,53 @@ def check_labels(y: Any) -> Any:
         )
     if y.ndim == 1 or y.shape[1] == 1:
         y = column_or_1d(y.toarray() if sp.issparse(y) else y, warn=True)
+    unlabelled = unlabelled_rows(y, classes)
+    if unlabelled is not None and unlabelled.all() and classes is None:
+        raise ValueError(
+            "y has no label: every row is marked as unlabelled. A classifier learns from at least "
+            "two classes; to learn without labels, use CMMDTransformer."
+        )
+    known = y if unlabelled is None else y[~unlabelled]
+    if known.shape[0]:
+        _check_targets(known)
+    return y, None if unlabelled is None else ~unlabelled
+
+
+def _check_targets(y: Any) -> None:
     if type_of_target(y).endswith("multioutput"):
         raise ValueError(
             "y has several columns that are not 0 or 1. Several labels a row are given as an "
-            "indicator matrix, see sklearn.preprocessing.MultiLabelBinarizer; missing modalities "
-            "are passed by name, as X_missing=..."
+            "indicator matrix, see sklearn.preprocessing.MultiLabelBinarizer, in which a row of -1 "
+            "has none; missing modalities are passed by name, as X_missing=..."
         )
     check_classification_targets(y)
-    return y
+
+
+def unlabelled_rows(y: Any, classes: Any = None) -> np.ndarray | None:
+    """Return which rows have no label, or None if all have.
+
+    Parameters
+    ----------
+    y : array of shape (n,) or (n, n_labels)
+        Classes, or an indicator matrix.
+    classes : array-like, optional
+        The classes, where they are known before. If -1 is among them, it marks nothing.
+    """
+    if sp.issparse(y) or y.ndim > 2:
+        return None
+    if y.ndim == 2:
+        mask = np.all(y == UNLABELLED, axis=1)
+    elif y.dtype == object:
+        mask = np.array([v is None or is_pandas_na(v) or is_scalar_nan(v) for v in y], bool)
+    elif y.dtype.kind not in "iuf":
+        return None
+    else:
+        known = np.unique(y) if classes is None else np.asarray(classes)
+        # Of two numbers one of which is -1, both are classes.
+        if UNLABELLED in known and (classes is not None or len(known) == 2):
+            return None
+        mask = y == UNLABELLED
+    return mask if mask.any() else None
 
 
 def check_two_classes(y: Any, weight: np.ndarray | None, labels: Labels) -> None:

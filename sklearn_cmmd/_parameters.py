@@ -12,6 +12,7 @@ from sklearn_cmmd.networks.architecture import Architecture
 from sklearn_cmmd.networks.mlp import ACTIVATIONS
 from sklearn_cmmd.objective.divergences import ESTIMATORS, KERNELS
 from sklearn_cmmd.objective.loss import Objective
+from sklearn_cmmd.training.batches import epoch_rows
 from sklearn_cmmd.training.job import TrainingSettings
 from sklearn_cmmd.training.precision import PRECISIONS
 
@@ -27,6 +28,7 @@ __all__ = [
 AUTO_BATCH_SIZE = 100
 AUTO_UPDATES = 2000
 AUTO_STOPPING_ROWS = 500
+AUTO_DROPOUT, AUTO_DROPOUT_UNLABELLED = 0.2, 0.5
 
 POSITIVE_INT = [Interval(Integral, 1, None, closed="left")]
 NON_NEGATIVE = [Interval(Real, 0, None, closed="left")]
@@ -45,12 +47,14 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "decoder_hidden": ["array-like"],
     "classifier_hidden": ["array-like"],
     "activation": [StrOptions(set(ACTIVATIONS))],
-    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "dropout": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
     "kernel": [StrOptions(set(KERNELS))],
     "bandwidth": [StrOptions({"dimension", "authors"}), *POSITIVE, "array-like"],
     "mmd_estimator": [StrOptions(set(ESTIMATORS))],
     "classifier_input": [StrOptions({"mean", "draw"})],
     "decode_prior": UNIT_INTERVAL,
+    "label_in_encoder": [StrOptions({"auto"}), "boolean"],
+    "distillation": NON_NEGATIVE,
     "decoder_input": [StrOptions({"both", "latent"})],
     "fusion": [StrOptions({"joint", "product"})],
     "learning_rate": POSITIVE,
@@ -94,9 +98,9 @@ classifier_hidden : tuple of int, default=(50,)
     Widths of the hidden layers of the classifier p(y|z).
 activation : {"relu", "softplus", "tanh", "silu", "gelu"}, default="silu"
     Activation of the hidden layers.
-dropout : float, default=0.2
+dropout : float or "auto", default="auto"
     Probability with which a hidden unit of a fully connected layer is silenced in training, in
-    [0, 1).
+    [0, 1). "auto" is 0.2, or 0.5 if some rows have no label.
 kernel : {"gaussian", "imq"}, default="gaussian"
     Kernel of the MMD.
 bandwidth : {"dimension", "authors"}, float or sequence of float, default="dimension"
@@ -114,6 +118,14 @@ decode_prior : float, default=0.5
     Share, in [0, 1], of the reconstruction loss that is computed with z drawn from the prior
     instead of the encoder. 0 is the objective of [1]_; more improves what `generate_missing`
     returns.
+label_in_encoder : bool or "auto", default="auto"
+    Whether the encoder sees the label, as in [1]_. If it does not, it is applied to unlabelled rows
+    as well and may teach. "auto" shows it the label if every row has one. Without `X_missing` it
+    always sees the label, and where a row has none, zeros.
+distillation : float, default=1.0
+    Weight, relative to α, with which an encoder that does not see the label teaches: the classifier
+    is trained under it too, and under the prior it learns on every pair, labelled or not, what it
+    says there. 0 switches that off. Without effect if the encoder sees the label.
 decoder_input : {"both", "latent"}, default="both"
     Whether the decoder sees x_O and z or z alone. "latent" puts all that is known of x_M into z.
 fusion : {"joint", "product"}, default="joint"
@@ -131,10 +143,11 @@ max_epochs : int or "auto", default="auto"
     Number of passes over the rows, at most. "auto" is as many as make 2,000 updates of the
     weights, so that small data are not undertrained.
 early_stopping : bool or "auto", default="auto"
-    Whether to hold out rows, to stop when their loss no longer falls, and to restore the weights
-    of the best epoch. "auto" does so from 500 rows on, and never in `partial_fit`.
+    Whether to hold out labelled rows, to stop when their loss no longer falls, and to restore the
+    weights of the best epoch. "auto" does so from 500 labelled rows on (without any labels, from
+    500 rows), and never in `partial_fit`.
 validation_fraction : float, default=0.1
-    Share of the rows held out for early stopping, in (0, 1).
+    Share of the labelled rows held out for early stopping, in (0, 1).
 n_iter_no_change : int, default=20
     Number of epochs without improvement after which early stopping ends the training.
 tol : float, default=0.0001
@@ -203,6 +216,8 @@ def authors_preset(batch_size: int = 100) -> dict[str, Any]:
         "mmd_estimator": "v",
         "classifier_input": "mean",
         "decode_prior": 0.0,
+        "label_in_encoder": True,
+        "distillation": 0.0,
         "learning_rate": 1e-4,
         "weight_decay": 0.0,
         "batch_size": batch_size,
@@ -262,12 +277,18 @@ def objective_of(estimator: Any) -> Objective:
         estimator=estimator.mmd_estimator,
         classifier_input=estimator.classifier_input,
         decode_prior=estimator.decode_prior,
+        distillation=estimator.distillation,
     )
 
 
-def architecture_of(estimator: Any, layout: Layout) -> Architecture:
-    """Return the shapes of the networks for data of this form."""
+def architecture_of(estimator: Any, layout: Layout, sees_label: bool) -> Architecture:
+    """Return the shapes of the networks for data of this form.
+
+    `sees_label` says what "auto" stands for in `label_in_encoder`.
+    """
     labels = layout.labels
+    if estimator.label_in_encoder != "auto":
+        sees_label = estimator.label_in_encoder
     return Architecture(
         observed=blocks(layout.observed),
         missing=blocks(layout.missing),
@@ -281,11 +302,16 @@ def architecture_of(estimator: Any, layout: Layout) -> Architecture:
         activation=estimator.activation,
         fusion=estimator.fusion,
         decoder_input=estimator.decoder_input,
+        # Without x_M the label is all that the encoder can know beyond the prior.
+        label_in_encoder=bool(sees_label) or layout.missing is None,
     )
 
 
-def training_settings(estimator: Any, n_rows: int, incremental: bool) -> TrainingSettings:
-    """Resolve everything that depends on the number of rows."""
+def training_settings(
+    estimator: Any, n_labelled: int, n_unlabelled: int, incremental: bool
+) -> TrainingSettings:
+    """Resolve everything that depends on the numbers of rows; without labels all are labelled."""
+    n_rows = n_labelled + n_unlabelled
     batch_size = AUTO_BATCH_SIZE if estimator.batch_size == "auto" else estimator.batch_size
     if estimator.batch_size != "auto" and not incremental and batch_size > n_rows:
         raise ValueError(
@@ -294,23 +320,26 @@ def training_settings(estimator: Any, n_rows: int, incremental: bool) -> Trainin
         )
     stops = estimator.early_stopping
     if stops == "auto":
-        stops = n_rows >= AUTO_STOPPING_ROWS
+        stops = n_labelled >= AUTO_STOPPING_ROWS
     fraction = estimator.validation_fraction if stops and not incremental else 0.0
-    n_training = n_rows - ceil(fraction * n_rows)
-    if n_training < 1:
+    n_training = n_labelled - ceil(fraction * n_labelled)
+    if n_training < 1 and not incremental:
         raise ValueError(
-            f"validation_fraction={fraction} of {n_rows} rows leaves none to train on. "
+            f"validation_fraction={fraction} of {n_labelled} rows leaves none to train on. "
             "Lower it, or set early_stopping=False."
         )
+    dropout = estimator.dropout
+    if dropout == "auto":
+        dropout = AUTO_DROPOUT_UNLABELLED if n_unlabelled else AUTO_DROPOUT
     max_epochs = estimator.max_epochs
     if max_epochs == "auto":
-        max_epochs = ceil(AUTO_UPDATES / ceil(n_training / batch_size))
+        max_epochs = ceil(AUTO_UPDATES / ceil(epoch_rows(n_training, n_unlabelled) / batch_size))
     return TrainingSettings(
         max_epochs=1 if incremental else max_epochs,
         batch_size=batch_size,
         learning_rate=estimator.learning_rate,
         weight_decay=estimator.weight_decay,
-        dropout=estimator.dropout,
+        dropout=dropout,
         precision=estimator.precision,
         validation_fraction=fraction,
         patience=estimator.n_iter_no_change,

@@ -38,13 +38,14 @@ class Table:
     `blocks` maps the name of each block to a 2-D array, CSR matrix or IndexedArray of any numeric
     dtype. What was not a mapping is one block whose name is "". `names` are the column names of
     the blocks that were DataFrames, `shapes` the shapes of a row of those that had more axes than
-    two, `index` is the row index of the first DataFrame.
+    two, `index` is the row index of the first DataFrame. `has_gaps` says whether there are NaN.
     """
 
     blocks: dict[str, Any]
     names: dict[str, Any]
     shapes: dict[str, tuple[int, ...]]
     index: Any = None
+    has_gaps: bool = False
 
     @property
     def is_mapping(self) -> bool:
@@ -101,7 +102,9 @@ def is_mapping(data: Any) -> bool:
     return isinstance(data, Mapping) and not sp.issparse(data)
 
 
-def read_table(data: Any, name: str, estimator: Any, min_rows: int = 1) -> Table:
+def read_table(
+    data: Any, name: str, estimator: Any, min_rows: int = 1, gaps: bool = False
+) -> Table:
     """Check an input of two axes or more, or a mapping of them.
 
     Parameters
@@ -114,6 +117,8 @@ def read_table(data: Any, name: str, estimator: Any, min_rows: int = 1) -> Table
         Whose messages they are.
     min_rows : int
         Least number of rows.
+    gaps : bool
+        Whether dense values may be NaN.
 
     Returns
     -------
@@ -121,16 +126,18 @@ def read_table(data: Any, name: str, estimator: Any, min_rows: int = 1) -> Table
         Views of the data wherever no conversion was needed.
     """
     if not is_mapping(data):
-        block, shape = _check_block(data, name, estimator, min_rows)
+        block, shape = _check_block(data, name, estimator, min_rows, gaps)
         index = data.index if hasattr(data, "iloc") else None
-        return Table({"": block}, _column_names({"": data}), {"": shape} if shape else {}, index)
+        shapes = {"": shape} if shape else {}
+        has_gaps = gaps and _has_nan(block)
+        return Table({"": block}, _column_names({"": data}), shapes, index, has_gaps)
     if not data:
         raise ValueError(f"{name} is an empty mapping. Give it at least one modality.")
     for key in data:
         if not isinstance(key, str) or not key:
             raise TypeError(f"The keys of {name} must be names of modalities. Got {key!r} instead.")
     checked = {
-        key: _check_block(value, f"{name}[{key!r}]", estimator, min_rows)
+        key: _check_block(value, f"{name}[{key!r}]", estimator, min_rows, gaps)
         for key, value in data.items()
     }
     blocks = {key: block for key, (block, _) in checked.items()}
@@ -139,22 +146,32 @@ def read_table(data: Any, name: str, estimator: Any, min_rows: int = 1) -> Table
         raise ValueError(f"The modalities of {name} differ in their numbers of rows: {counts}.")
     indices = (value.index for value in data.values() if hasattr(value, "iloc"))
     shapes = {key: shape for key, (_, shape) in checked.items() if shape is not None}
-    return Table(blocks, _column_names(data), shapes, next(indices, None))
+    has_gaps = gaps and any(map(_has_nan, blocks.values()))
+    return Table(blocks, _column_names(data), shapes, next(indices, None), has_gaps)
+
+
+def _has_nan(block: Any) -> bool:
+    """Return whether a block without infinities has NaN; no sum of the others is one."""
+    array = block.array if isinstance(block, IndexedArray) else block
+    if sp.issparse(array) or array.dtype.kind != "f":
+        return False
+    chunks = row_chunks(*array.shape)
+    return any(np.isnan(np.sum(array[rows], dtype=np.float64)) for rows in chunks)
 
 
 def _check_block(
-    data: Any, name: str, estimator: Any, min_rows: int
+    data: Any, name: str, estimator: Any, min_rows: int, gaps: bool
 ) -> tuple[Any, tuple[int, ...] | None]:
     """Return a block with two axes, and the shape of a row if it had more."""
     if isinstance(data, IndexedArray):
-        array, shape = _check_block(data.array, name, estimator, 1)
+        array, shape = _check_block(data.array, name, estimator, 1, gaps)
         if len(data) < min_rows:
             raise ValueError(
                 f"Found array with {len(data)} sample(s) (shape={data.shape}) while a minimum of "
                 f"{min_rows} is required by {type(estimator).__name__}."
             )
         return data.with_array(array), shape
-    block = _check_array(data, name, estimator, min_rows)
+    block = _check_array(data, name, estimator, min_rows, gaps and not sp.issparse(data))
     if block.ndim == 2:
         return block, None
     if not block.size:
@@ -162,13 +179,14 @@ def _check_block(
     return block.reshape(len(block), -1), block.shape[1:]
 
 
-def _check_array(data: Any, name: str, estimator: Any, min_rows: int) -> Any:
+def _check_array(data: Any, name: str, estimator: Any, min_rows: int, gaps: bool) -> Any:
     try:
         return check_array(
             data,
             accept_sparse="csr",
             dtype="numeric",
             allow_nd=True,
+            ensure_all_finite="allow-nan" if gaps else True,
             ensure_min_samples=min_rows,
             estimator=estimator,
             input_name=name,

@@ -36,7 +36,7 @@ CASES = {
         {},
         {"X_missing": with_value(M, np.nan)},
         ValueError,
-        "Input X_missing contains NaN",
+        "Row 2 of X_missing lacks 1 of the 3 values.*SimpleImputer",
     ),
     "inf in X_missing": (
         {},

@@ -596,9 +596,9 @@ class TestWarmStart:
 def test_budget_makes_up_for_small_data(split):
     _X, _M, _y, *_ = split
     for n_rows, epochs in ((10, 2000), (160, 1000), (1000, 223)):
-        settings = training_settings(CMMDClassifier(), n_rows, incremental=False)
+        settings = training_settings(CMMDClassifier(), n_rows, 0, incremental=False)
         assert settings.max_epochs == epochs  # ⌈2000 / number of batches⌉
-    assert training_settings(CMMDClassifier(), 10, incremental=True).max_epochs == 1
+    assert training_settings(CMMDClassifier(), 10, 0, incremental=True).max_epochs == 1
 
 
 def test_early_stopping_comes_by_itself_with_enough_rows(small):

@@ -9,8 +9,9 @@ import numpy as np
 from sklearn_cmmd._validation import Table, check_same_modalities, dense_rows
 from sklearn_cmmd.modalities.columns import resolve_columns
 from sklearn_cmmd.modalities.modality import Modality
+from sklearn_cmmd.modalities.presence import presence
 from sklearn_cmmd.modalities.shapes import resolve_shape
-from sklearn_cmmd.modalities.statistics import ColumnStatistics, pool, range_of_class_sums
+from sklearn_cmmd.modalities.statistics import ColumnStatistics, having, pool, range_of_class_sums
 
 __all__ = ["ModalitySet"]
 
@@ -51,11 +52,13 @@ class ModalitySet:
             resolve_shape(modality, table.shapes.get(table.key_of(modality.name)), name)
             for modality in resolve_columns(modalities, table, name)
         ]
-        statistics = ColumnStatistics.of(table, weight)
+        present = presence(table, resolved)
+        statistics = ColumnStatistics.of(table, weight, resolved, present)
         _check_finite_variance(statistics.variance, name)
         if name == "X_missing":
             resolved = [
-                _with_likelihood(modality, statistics, table, weight) for modality in resolved
+                _with_likelihood(modality, statistics, table, having(weight, present, number))
+                for number, modality in enumerate(resolved)
             ]
         self.modalities = tuple(resolved)
         self.loc, self.scale = _standardisation(self.modalities, statistics, name)
@@ -74,9 +77,14 @@ class ModalitySet:
     def check_likelihoods(self, table: Table, weight: np.ndarray | None) -> None:
         """Raise a ValueError if further data have values that a likelihood cannot have."""
         if any(modality.likelihood in UNSCALED for modality in self.modalities):
-            statistics = ColumnStatistics.of(table, weight)
-            for modality in self.modalities:
-                _with_likelihood(modality, statistics, table, weight)
+            present = self.presence(table)
+            statistics = ColumnStatistics.of(table, weight, self.modalities, present)
+            for number, modality in enumerate(self.modalities):
+                _with_likelihood(modality, statistics, table, having(weight, present, number))
+
+    def presence(self, table: Table) -> np.ndarray | None:
+        """Return which rows have which modality, or None if all have all; see `presence`."""
+        return presence(table, self.modalities)
 
     @property
     def sizes(self) -> list[int]:

@@ -1,6 +1,6 @@
 """What one pass over a table learns about its columns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -11,7 +11,7 @@ from sklearn_cmmd._indexed import IndexedArray
 from sklearn_cmmd._validation import Table, dense_rows, row_chunks
 from sklearn_cmmd.modalities.modality import Modality
 
-__all__ = ["ColumnStatistics", "pool", "range_of_class_sums"]
+__all__ = ["ColumnStatistics", "having", "pool", "range_of_class_sums"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,19 @@ class ColumnStatistics:
     binary: np.ndarray
 
     @classmethod
-    def of(cls, table: Table, weight: np.ndarray | None) -> "ColumnStatistics":
-        """Read the table block by block and chunk by chunk, so that data on disk stay there."""
+    def of(
+        cls,
+        table: Table,
+        weight: np.ndarray | None,
+        modalities: Sequence[Modality] = (),
+        present: np.ndarray | None = None,
+    ) -> "ColumnStatistics":
+        """Read the table block by block and chunk by chunk, so that data on disk stay there.
+
+        With gaps, those of each modality are over the rows where it is `present`.
+        """
+        if present is not None:
+            return cls._by_modality(table, weight, modalities, present)
         parts = [cls._of_block(block, weight) for block in table.blocks.values()]
         return cls(
             **{
@@ -35,6 +46,21 @@ class ColumnStatistics:
                 for field in fields(cls)
             }
         )
+
+    @classmethod
+    def _by_modality(
+        cls,
+        table: Table,
+        weight: np.ndarray | None,
+        modalities: Sequence[Modality],
+        present: np.ndarray,
+    ) -> "ColumnStatistics":
+        whole = {field.name: np.empty(table.n_columns) for field in fields(cls)}
+        for number, modality in enumerate(modalities):
+            part = cls._of_block(block_of(table, modality), having(weight, present, number))
+            for name, values in whole.items():
+                values[modality.columns] = getattr(part, name)
+        return cls(**whole | {"binary": whole["binary"].astype(bool)})
 
     @classmethod
     def _of_block(cls, block: Any, weight: np.ndarray | None) -> "ColumnStatistics":
@@ -48,6 +74,23 @@ class ColumnStatistics:
             least = np.minimum(least, values.min(axis=0))
             greatest = np.maximum(greatest, values.max(axis=0))
         return cls(scaler.mean_, scaler.scale_, scaler.var_, least, greatest, binary)
+
+
+def having(weight: np.ndarray | None, present: np.ndarray | None, number: int) -> np.ndarray | None:
+    """Return the weights of the rows, zero where they lack the modality of this number."""
+    if present is None:
+        return weight
+    return present[:, number] if weight is None else weight * present[:, number]
+
+
+def block_of(table: Table, modality: Modality) -> Any:
+    """Return the columns of one modality."""
+    block = table.blocks[table.key_of(modality.name)]
+    if table.is_mapping:
+        return block
+    if isinstance(block, IndexedArray):
+        return block.with_array(block.array[:, modality.columns])
+    return block[:, modality.columns]
 
 
 def _distinct_chunks(
@@ -99,10 +142,8 @@ def range_of_class_sums(
 ) -> tuple[float, float]:
     """Return the least and the greatest sum of a row's values along the axis of the classes."""
     least, greatest = np.inf, -np.inf
-    block = table.blocks[table.key_of(modality.name)]
-    columns = slice(None) if table.is_mapping else modality.columns
     shape = modality.shape or ()
-    for values, _ in _distinct_chunks(block, weight):
-        sums = values[:, columns].reshape(len(values), *shape).sum(axis=modality.axis)
+    for values, _ in _distinct_chunks(block_of(table, modality), weight):
+        sums = values.reshape(len(values), *shape).sum(axis=modality.axis)
         least, greatest = min(least, sums.min()), max(greatest, sums.max())
     return least, greatest

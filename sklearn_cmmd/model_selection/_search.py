@@ -18,6 +18,7 @@ from sklearn_cmmd._classifier import CMMDClassifier
 from sklearn_cmmd._continuation import prefitted
 from sklearn_cmmd._device import resolve_device
 from sklearn_cmmd._transformer import CMMDTransformer
+from sklearn_cmmd.model_selection._split import check_scored_rows
 from sklearn_cmmd.model_selection._stacks import (
     Fit,
     FixedSplits,
@@ -66,7 +67,7 @@ class StackedGridSearchCV(GridSearchCV):
     refit : bool, str or callable, default=True
         Whether to fit the best candidate on all rows, and by which score.
     cv : int, cross-validation generator or iterable, default=None
-        How the rows are split.
+        How the rows are split. Rows without a label want `SemiSupervisedSplit`.
     verbose : int, default=0
         From 1 on, says how many models are trained together and in how much memory, and shows one
         progress bar over the epochs of all.
@@ -170,7 +171,7 @@ class StackedGridSearchCV(GridSearchCV):
         Raises
         ------
         ValueError, TypeError
-            As `GridSearchCV` and the estimator raise them.
+            As `GridSearchCV` and the estimator raise them, and if a row to score has no label.
         """
         self._fits: list[Fit] = []
         self.stack_sizes_: list[int] = []
@@ -207,6 +208,7 @@ class StackedGridSearchCV(GridSearchCV):
         routed = self._get_routed_params_for_fit(params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         self._splits = FixedSplits(cv, X, y, routed.splitter.split)
+        check_scored_rows(y, [test for _, test in self._splits.splits])
         candidates = list(ParameterGrid(self.param_grid))
         by_fold = [
             self._prepare_fold(X, y, routed.estimator.fit, number, candidates)

@@ -51,6 +51,7 @@ class Architecture:
     activation: str
     fusion: str = "joint"
     decoder_input: str = "both"
+    label_in_encoder: bool = True
 
     @property
     def n_observed(self) -> int:

@@ -103,10 +103,11 @@ def build_prior(arch: Architecture) -> Conditional | ProductOfExperts:
 
 
 def build_encoder(arch: Architecture) -> Conditional:
-    """Return q(z | x_O, x_M, y), of whatever of x_M and y there is."""
+    """Return q(z | x_O, x_M, y), of whatever of x_M and y there is for it to see."""
     placed = [*_observed(arch), *((block, arch.n_observed) for block in arch.missing)]
-    n_context = arch.n_observed + arch.n_missing + arch.n_labels
-    labels = range(n_context - arch.n_labels, n_context)
+    n_labels = arch.n_labels if arch.label_in_encoder else 0
+    n_context = arch.n_observed + arch.n_missing + n_labels
+    labels = range(n_context - n_labels, n_context)
     parts = _parts(arch, "encoder", placed, labels)
     return _latent(arch, parts, n_context, arch.encoder_hidden)
 

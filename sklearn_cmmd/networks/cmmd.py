@@ -87,11 +87,19 @@ class CMMD(nn.Module):
         columns = torch.zeros(shape, dtype=torch.float32, device=y.device)
         return columns.scatter_(1, y[:, None], 1)
 
-    def dropout_units(self, n_decodings: int) -> int:
-        """Count the units whose output dropout may silence when a row is decoded so many times."""
-        decoded = 0 if self.decoder is None else n_decodings * n_units(self.decoder)
-        others = (self.prior, self.encoder, self.classifier)
-        return decoded + sum(n_units(network) for network in others if network is not None)
+    @property
+    def can_teach(self) -> bool:
+        """Whether the encoder knows more than the prior, and knows it without the label."""
+        return self.decoder is not None and not self.architecture.label_in_encoder
+
+    def dropout_units(self, n_decodings: int, n_classifications: int) -> int:
+        """Count the units to silence at random when a row is decoded and classified so often."""
+        units = n_units(self.prior) + n_units(self.encoder)
+        if self.decoder is not None:
+            units += n_decodings * n_units(self.decoder)
+        if self.classifier is not None:
+            units += n_classifications * n_units(self.classifier)
+        return units
 
     def posterior(
         self,
@@ -100,7 +108,9 @@ class CMMD(nn.Module):
         labels: Tensor | None = None,
         dropout: Dropout | None = None,
     ) -> Gaussian:
-        """q(z | x_O, x_M, y), of whatever of x_M and y the model has."""
+        """q(z | x_O, x_M, y), of whatever of x_M and y the encoder sees."""
+        if not self.architecture.label_in_encoder:
+            labels = None
         context = [x for x in (x_observed, x_missing, labels) if x is not None]
         return cast(Gaussian, self.encoder(*context, dropout=dropout))
 

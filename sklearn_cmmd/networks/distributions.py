@@ -190,12 +190,17 @@ class Joint(NamedTuple):
         """Mean of each column."""
         return self._assemble([part.mean for part in self.parts])
 
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Log-density of `x` summed over all columns, each part times its weight."""
+    def log_prob(self, x: Tensor, present: Tensor | None = None) -> Tensor:
+        """Log-density of `x` summed over all columns, each part times its weight.
+
+        `present`, of shape (batch, parts), is 1 for the parts that a row has, and 0 for the others.
+        """
         terms = [
             weight * part.log_prob(take(x))
             for part, take, weight in zip(self.parts, self.take, self.weights, strict=True)
         ]
+        if present is not None:
+            terms = [term * has for term, has in zip(terms, present.unbind(-1), strict=True)]
         return terms[0] if len(terms) == 1 else torch.stack(terms).sum(0)
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:

@@ -7,10 +7,21 @@ Per row, the model maximises (eq. 5 of [1]_)
 
 with z in p(y|z) taken from the prior. This module computes the negative of it, to be minimised.
 
+Where the encoder does not see y, it can be applied to rows without a label, and knows more of them
+than the prior does. So it may teach: the classifier is trained under q too, and under the prior it
+learns, on every pair, what it says under q [2]_ [3]_:
+
+.. math:: 3 \alpha \log p(y | z_q) + \alpha \delta \sum_c \bar p(c | z_q) \log p(c | z_p),
+
+the bar meaning that no gradient flows through the teacher.
+
 References
 ----------
 .. [1] Mancisidor, Kampffmeyer, Aas, Jenssen. Discriminative multimodal learning via conditional
    priors in generative models. Neural Networks 169 (2024). https://doi.org/10.1016/j.neunet.2023.10.048
+.. [2] Hinton, Vinyals, Dean. Distilling the knowledge in a neural network. arXiv:1503.02531 (2015).
+.. [3] Vapnik, Vashist. A new learning paradigm: learning using privileged information. Neural
+   Networks 22 (2009).
 """
 
 from collections.abc import Sequence
@@ -24,45 +35,14 @@ from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.distributions import Distribution, Gaussian, Joint
 from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.objective.divergences import bandwidths, gaussian_kl, mmd, mmd_of_draws
+from sklearn_cmmd.objective.terms import LossTerms, Rows
 
-__all__ = ["LossTerms", "Objective", "Rows"]
-
-
-class Rows(NamedTuple):
-    """A minibatch; what the model does not have is None."""
-
-    observed: Tensor  # (batch, n_observed)
-    missing: Tensor | None = None  # (batch, n_missing)
-    weight: Tensor | None = None  # (batch,), of mean one over the data
-    # (), the number of rows without those of weight zero that fill the batch up; None if all are
-    n_rows: Tensor | None = None
-
-    def mean(self, values: Tensor) -> Tensor:
-        """Mean over the rows, the last axis, of values times weights."""
-        if self.weight is None:
-            return values.mean(-1)
-        weighted = values * self.weight
-        return weighted.mean(-1) if self.n_rows is None else weighted.sum(-1) / self.n_rows
+__all__ = ["Evaluation", "Objective"]
 
 
-class LossTerms(NamedTuple):
-    """Losses in nats, each to be minimised, not yet weighted by ω, λ or α; None where absent."""
-
-    reconstruction: Tensor | None  # (batch,) −log p(x_M | x_O, z), z from q
-    prior_reconstruction: Tensor | None  # (batch,) the same with z from the prior
-    classification: Tensor | None  # (batch,) −log p(y | z)
-    kl: Tensor  # (batch,)
-    mmd: Tensor  # (), a statistic of the batch
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the terms that are there."""
-        return [name for name, term in self._asdict().items() if term is not None]
-
-    def means(self, rows: Rows) -> Tensor:
-        """Return the mean over the rows of every term that is there, in this order."""
-        per_row = [term for term in self[:-1] if term is not None]
-        return torch.cat([rows.mean(torch.stack(per_row)), self.mmd[None]])
+# Weight of the labels under q, relative to α: a teacher that the few labels hardly form confirms
+# its own mistakes.
+TEACHER_SHARE = 3.0
 
 
 class Evaluation(NamedTuple):
@@ -90,6 +70,9 @@ class Objective:
         Whether the classifier is trained on the mean of the prior or on a draw of it.
     decode_prior : float in [0, 1]
         Share of the reconstruction that is computed with z from the prior instead of q.
+    distillation : float
+        Weight :math:`\delta`, relative to α, of what the classifier under q teaches the one under
+        the prior. Without effect where the encoder sees the label.
     """
 
     omega: float = 0.5
@@ -100,6 +83,7 @@ class Objective:
     estimator: str = "u"
     classifier_input: str = "mean"
     decode_prior: float = 0.0
+    distillation: float = 0.0
 
     def evaluate(
         self,
@@ -125,24 +109,39 @@ class Objective:
             What silences hidden units in training.
         """
         x = rows.observed
-        labels = None if y is None else module.label_features(y).to(x)
+        labels = None if y is None else _known(module.label_features(y).to(x), rows.labelled)
         p = cast(Gaussian, module.prior(x, dropout=dropout))
         q = module.posterior(x, rows.missing, labels, dropout)
         z_q, z_p = q.rsample(noise), p.rsample(noise)
 
-        from_q = from_p = classification = predicted = None
+        from_q = from_p = None
         if module.decoder is not None:
             from_q, from_p = self._reconstruction(module, rows, z_q, z_p, dropout)
+        predicted = taught = None
         if module.classifier is not None:
-            z = p.loc if self.classifier_input == "mean" else z_p
-            predicted = module.classifier(z, dropout=dropout)
-            classification = -predicted.log_prob(cast(Tensor, labels))
-        if self.estimator == "closed":
-            divergence = self._closed_mmd(q, p, noise, rows)
-        else:
-            divergence = self._mmd(torch.cat([z_q, z_p]), rows)
-        terms = LossTerms(from_q, from_p, classification, gaussian_kl(q, p), divergence)
+            at_mean = self.classifier_input == "mean"
+            z = (p.loc, q.loc) if at_mean else (z_p, z_q)
+            predicted, taught = self._classified(module, *z, dropout)
+        terms = LossTerms(
+            from_q,
+            from_p,
+            *_classification(predicted, taught, labels),
+            gaussian_kl(q, p),
+            self._divergence(q, p, z_q, z_p, noise, rows),
+        )
         return Evaluation(terms, predicted)
+
+    def _classified(
+        self, module: CMMD, z_p: Tensor, z_q: Tensor, dropout: Dropout | None
+    ) -> tuple[Distribution, Distribution | None]:
+        """Classify by the prior, and by q if that is to teach, in one pass."""
+        classifier = module.classifier
+        assert classifier is not None
+        if self.n_classifications(module) == 1:
+            return classifier(z_p, dropout=dropout), None
+        both = classifier(torch.cat([z_p, z_q]), dropout=dropout)
+        by_prior, by_posterior = (type(both)(part) for part in both.logits.chunk(2))
+        return by_prior, by_posterior
 
     def _reconstruction(
         self, module: CMMD, rows: Rows, z_q: Tensor, z_p: Tensor, dropout: Dropout | None
@@ -150,33 +149,44 @@ class Objective:
         """Decode draws of q, and of the prior if asked for, in one pass."""
         decoder, x, x_missing = module.decoder, rows.observed, cast(Tensor, rows.missing)
         assert decoder is not None
+        present = rows.present
         if self.n_decodings == 1:
-            return -decoder(x, z_q, dropout=dropout).log_prob(x_missing), None
+            return -decoder(x, z_q, dropout=dropout).log_prob(x_missing, present), None
         decoded: Joint = decoder(torch.cat([x, x]), torch.cat([z_q, z_p]), dropout=dropout)
-        both = -decoded.log_prob(torch.cat([x_missing, x_missing]))
+        twice = None if present is None else torch.cat([present, present])
+        both = -decoded.log_prob(torch.cat([x_missing, x_missing]), twice)
         return both[: len(x)], both[len(x) :]
 
-    def _mmd(self, draws: Tensor, rows: Rows) -> Tensor:
-        widths = bandwidths(self.bandwidth, draws.shape[-1])
-        unbiased = self.estimator == "u"
-        return mmd_of_draws(draws, self.kernel, widths, unbiased, rows.weight, rows.n_rows)
-
-    def _closed_mmd(self, q: Gaussian, p: Gaussian, noise: Tensor, rows: Rows) -> Tensor:
-        return mmd(
-            q,
-            p,
-            noise,
-            name=self.kernel,
-            bandwidth=self.bandwidth,
-            estimator=self.estimator,
-            weight=rows.weight,
-            n_rows=rows.n_rows,
-        )
+    def _divergence(
+        self, q: Gaussian, p: Gaussian, z_q: Tensor, z_p: Tensor, noise: Tensor, rows: Rows
+    ) -> Tensor:
+        """Return the MMD over the rows that have something of x_M."""
+        weight, n_rows = rows.weight, rows.n_rows
+        if rows.paired is not None:
+            weight = rows.paired if weight is None else rows.paired * weight
+            n_rows = rows.paired.sum()
+        if self.estimator == "closed":
+            return mmd(
+                q,
+                p,
+                noise,
+                name=self.kernel,
+                bandwidth=self.bandwidth,
+                estimator=self.estimator,
+                weight=weight,
+                n_rows=n_rows,
+            )
+        draws, widths = torch.cat([z_q, z_p]), bandwidths(self.bandwidth, z_q.shape[-1])
+        return mmd_of_draws(draws, self.kernel, widths, self.estimator == "u", weight, n_rows)
 
     @property
     def n_decodings(self) -> int:
         """How often a row is decoded: from q, and from the prior if that has a share."""
         return 1 if self.decode_prior == 0 else 2
+
+    def n_classifications(self, module: CMMD) -> int:
+        """How often a row is classified: from the prior, and from q if that is to teach."""
+        return 2 if self.distillation > 0 and module.can_teach else 1
 
     def shares(self, names: Sequence[str]) -> list[float]:
         """Return the weights of these terms in the loss."""
@@ -184,6 +194,8 @@ class Objective:
             "reconstruction": 1 - self.decode_prior,
             "prior_reconstruction": self.decode_prior,
             "classification": self.alpha,
+            "posterior_classification": TEACHER_SHARE * self.alpha,
+            "distillation": self.alpha * self.distillation,
             "kl": self.omega,
             "mmd": (1 - self.omega) * self.lam,
         }
@@ -193,3 +205,20 @@ class Objective:
         """Reduce the terms to the loss, a mean over the rows."""
         means = terms.means(rows)
         return means @ means.new_tensor(self.shares(terms.names))
+
+
+def _known(labels: Tensor, labelled: Tensor | None) -> Tensor:
+    """Return the columns of the labels, all of them zero where there is no label."""
+    return labels if labelled is None else labels * labelled[:, None]
+
+
+def _classification(
+    predicted: Distribution | None, taught: Distribution | None, labels: Tensor | None
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Return the losses by the labels, of both classifiers, and by what the one under q says."""
+    if predicted is None or labels is None:
+        return None, None, None
+    if taught is None:
+        return -predicted.log_prob(labels), None, None
+    distillation = -predicted.log_prob(taught.mean.detach())
+    return -predicted.log_prob(labels), -taught.log_prob(labels), distillation

@@ -21,7 +21,8 @@ from sklearn_cmmd._random import Streams, generator
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.custom import CustomNetwork
 from sklearn_cmmd.networks.dropout import Dropout, keep_mask
-from sklearn_cmmd.objective.loss import Objective, Rows
+from sklearn_cmmd.objective.loss import Objective
+from sklearn_cmmd.objective.terms import Rows
 from sklearn_cmmd.training.batches import Batches, PairedRows
 from sklearn_cmmd.training.flat import FlatParameters
 from sklearn_cmmd.training.graph import GraphedSteps
@@ -69,6 +70,7 @@ def train(
         device=str(job.rows.device),
         verbose=settings.verbose,
         dropout=settings.dropout,
+        dropout_units=job.dropout_units,
         precision=settings.precision,
         streams=job.streams,
         watched=bool(callbacks),
@@ -189,12 +191,14 @@ class CMMDNet(ClassifierMixin, NeuralNet):
         module: CMMD,
         *,
         dropout: float,
+        dropout_units: int,
         precision: str,
         streams: Streams,
         watched: bool,
         **kwargs: Any,
     ) -> None:
         self.dropout = dropout
+        self.dropout_units = dropout_units
         self.precision = precision
         self.streams = streams
         # Callbacks of the user's may want to be told of every batch.
@@ -263,36 +267,37 @@ class CMMDNet(ClassifierMixin, NeuralNet):
             steps = self._graphed_steps(iterator)
         else:
             steps = self._plain_steps(iterator, training, partial(step_fn, **fit_params))
-        total = torch.zeros((), device=self.device)
+        total = n_rows = torch.zeros((), device=self.device)
         try:
-            for means, n_rows in steps:
-                total = total + means * n_rows
+            for tally in steps:
+                means, counts = tally.unbind()
+                total, n_rows = total + means * counts, n_rows + counts
         except KeyboardInterrupt:
             self.interrupted_ = True
             raise
-        means = total / len(iterator.rows)
+        means = total / n_rows.clamp_min(1)
         terms = dict(zip(self.names_, means.tolist(), strict=True))
         self._record(prefix, terms | {"loss": float(means @ self.shares_)})
 
     def _plain_steps(
         self, iterator: Batches, training: bool, step_fn: Callable[..., dict[str, Any]]
-    ) -> Iterator[tuple[Tensor, int]]:
-        """Yield the means of the terms of every minibatch, and its number of rows."""
+    ) -> Iterator[Tensor]:
+        """Yield, for every minibatch, means of the terms and over how many rows, (2, terms)."""
         for batch in iterator:
             self._notify_watcher("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch)
             self._notify_watcher("on_batch_end", batch=batch, training=training, **step)
-            yield step["means"], len(batch[0].observed)
+            yield step["tally"]
 
-    def _graphed_steps(self, iterator: Batches) -> Iterator[tuple[Tensor, int]]:
+    def _graphed_steps(self, iterator: Batches) -> Iterator[Tensor]:
         """Yield the same of training steps, each one CUDA graph."""
         if self.graphs_ is None:
             self.graphs_ = GraphedSteps(
-                lambda index: self.train_step(iterator.rows.gather(index))["means"],
+                lambda index: self.train_step(iterator.rows.gather(index))["tally"],
                 (self.noise_.latent, self.noise_.dropout),
             )
         for index in iterator.indices():
-            yield self.graphs_(index), len(index)
+            yield self.graphs_(index)
 
     def _is_graphable(self, rows: PairedRows) -> bool:
         """Whether a step is the same work on the device alone, however often it is run."""
@@ -303,7 +308,7 @@ class CMMDNet(ClassifierMixin, NeuralNet):
     def _noise(self, seed: int, training: bool) -> NoiseSource:
         units = 0
         if training and self.dropout > 0:
-            units = self.module_.dropout_units(self.criterion_.n_decodings)
+            units = self.dropout_units
         latent_dim, dtype = self.module_.architecture.latent_dim, self.flat_.values.dtype
         device = torch.device(self.device)
         return NoiseSource(seed, self.streams.dropout, latent_dim, units, device, dtype)
@@ -350,7 +355,8 @@ class CMMDNet(ClassifierMixin, NeuralNet):
         if not self.names_:
             self.names_ = terms.names
             self.shares_ = means.new_tensor(objective.shares(terms.names))
-        step = {"loss": means @ self.shares_, "means": means.detach()}
+        tally = torch.stack([means.detach(), terms.counts(rows)])
+        step = {"loss": means @ self.shares_, "tally": tally}
         if self.watched:
             step["y_pred"] = means[:0] if labels is None else labels.mean.detach()
         return step

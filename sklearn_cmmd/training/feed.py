@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sklearn_cmmd._random import generator
 from sklearn_cmmd.networks.dropout import keep_mask
-from sklearn_cmmd.objective.loss import Rows
+from sklearn_cmmd.objective.terms import Rows
 from sklearn_cmmd.training.batches import Batches
 from sklearn_cmmd.training.job import Job
 from sklearn_cmmd.training.noise import NoiseSource
@@ -29,14 +29,11 @@ class Step:
         By name, of shape (models, batch, ...), or (batch, ...) where all models share it.
     dims : dict of str to int or None
         By name, the axis of the models: 0, or None where they share it.
-    sizes : Tensor of shape (models, 1)
-        Number of rows of each model's minibatch, without those that fill it up.
     """
 
     def __init__(self) -> None:
         self.tensors: dict[str, Tensor] = {}
         self.dims: dict[str, int | None] = {}
-        self.sizes = torch.empty(0)
 
     def put(self, name: str, each: Sequence[Tensor | None]) -> None:
         """Add the values of all models; those that are the same object are stored once."""
@@ -83,7 +80,7 @@ class Feed:
         """Return the key of a model's noise: its seeds, and what fixes the sizes of its batches."""
         streams, module = job.streams, job.module
         seed = streams.noise if self.training else streams.validation
-        units = module.dropout_units(job.objective.n_decodings) if self._drops() else 0
+        units = job.dropout_units if self._drops() else 0
         key = seed, streams.dropout, len(self.batches[self._batches(job)].rows)
         if key not in self.noise:
             parameter = next(module.parameters())
@@ -121,8 +118,6 @@ class Feed:
             step.put(name, [getattr(each, name) for each, _ in rows])
         step.put("labels", [labels for _, labels in rows])
         sizes = [len(batches[self.batches_of[k]][0].observed) for k in active]
-        device = rows[0][0].observed.device
-        step.sizes = torch.tensor(sizes, device=device)[:, None]
         self._put_noise(step, active, sizes, len(rows[0][0].observed))
         return step
 
@@ -154,12 +149,10 @@ def _padded(batches: dict[Hashable, tuple[Rows, Any]]) -> dict[Hashable, tuple[R
 def _filled_up(rows: Rows, y: Tensor | None, size: int) -> tuple[Rows, Tensor | None]:
     n = len(rows.observed)
     weight = rows.observed.new_ones(n) if rows.weight is None else rows.weight
-    filled = Rows(
-        _pad(rows.observed, size),
-        None if rows.missing is None else _pad(rows.missing, size),
-        _pad(weight, size),
-        rows.observed.new_tensor(n),
-    )
+    columns = (rows.missing, rows.labelled, rows.present)
+    missing, labelled, present = (None if c is None else _pad(c, size) for c in columns)
+    observed, n_rows = _pad(rows.observed, size), rows.observed.new_tensor(n)
+    filled = Rows(observed, missing, _pad(weight, size), n_rows, labelled, present)
     return filled, None if y is None else _pad(y, size)
 
 

@@ -57,6 +57,12 @@ class Job:
     settings: TrainingSettings
     streams: Streams
 
+    @property
+    def dropout_units(self) -> int:
+        """Number of units that dropout may silence in a step."""
+        n_classifications = self.objective.n_classifications(self.module)
+        return self.module.dropout_units(self.objective.n_decodings, n_classifications)
+
 
 @dataclass(frozen=True)
 class Trained:

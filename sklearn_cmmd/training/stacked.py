@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from sklearn_cmmd.networks.custom import CustomNetwork
 from sklearn_cmmd.networks.dropout import Dropout
-from sklearn_cmmd.objective.loss import Objective, Rows
+from sklearn_cmmd.objective.loss import Objective
+from sklearn_cmmd.objective.terms import Rows
 from sklearn_cmmd.training.batches import Batches
 from sklearn_cmmd.training.feed import Feed, Step
 from sklearn_cmmd.training.job import Job, Trained
@@ -41,12 +42,21 @@ def stack_key(job: Job) -> Hashable:
     both = (job.rows, job.validation)
     return (
         job.module.architecture,
-        replace(job.objective, omega=0, lam=0, alpha=0, decode_prior=job.objective.n_decodings),
+        replace(
+            job.objective,
+            omega=0,
+            lam=0,
+            alpha=0,
+            decode_prior=job.objective.n_decodings,
+            distillation=job.objective.n_classifications(job.module),
+        ),
         [
             len(Batches(rows, job.settings.batch_size)) for rows in both if rows is not None
         ].__repr__(),
         [
-            (rows.missing is None, rows.weight is None) for rows in both if rows is not None
+            [column is None for column in (rows.missing, rows.weight, rows.labelled, rows.present)]
+            for rows in both
+            if rows is not None
         ].__repr__(),
         job.rows.device,
         job.settings.precision,
@@ -112,8 +122,8 @@ def _update_of(job: Job) -> tuple[float, float]:
     return job.settings.learning_rate, job.settings.weight_decay
 
 
-class Means(nn.Module):
-    """The means of the terms of one model's minibatch, as a module, so that weights can be lent."""
+class Tally(nn.Module):
+    """The tally of one model's minibatch, as a module, so that weights can be lent."""
 
     def __init__(self, job: Job) -> None:
         super().__init__()
@@ -122,7 +132,7 @@ class Means(nn.Module):
         self.names: list[str] = []
 
     def forward(self, tensors: dict[str, Tensor]) -> Tensor:
-        """Return the means in the order of `names`."""
+        """Return means of the terms, in the order of `names`, and over how many rows they are."""
         rows = Rows(*(tensors.get(name) for name in Rows._fields))  # type: ignore[arg-type]
         keep = tensors.get("keep")
         dropout = None if keep is None else Dropout(keep)
@@ -130,7 +140,7 @@ class Means(nn.Module):
             self.cmmd, rows, tensors.get("labels"), tensors["latent"], dropout
         )
         self.names = terms.names
-        return terms.means(rows)
+        return torch.stack([terms.means(rows), terms.counts(rows)])
 
 
 class Stack:
@@ -152,7 +162,7 @@ class Stack:
         self.weights = StackedWeights(
             [job.module for job in jobs], [_update_of(job) for job in jobs]
         )
-        self.means = Means(jobs[0])
+        self.tally = Tally(jobs[0])
         self.precision = jobs[0].settings.precision
         self.training = Feed(jobs, training=True)
         self.validation = None if jobs[0].validation is None else Feed(jobs, training=False)
@@ -179,29 +189,29 @@ class Stack:
 
     def _pass(self, feed: Feed, prefix: str) -> None:
         """Run one pass over the batches and record the mean of every term."""
-        self.means.train(feed.training)
+        self.tally.train(feed.training)
         total, n_rows = torch.zeros(()), torch.zeros(())
         for step in feed.steps(self.active):
-            means = self._evaluate(step)
+            means, counts = self._evaluate(step).unbind(1)
             if feed.training:
                 self.weights.update((means * self.shares(means)).sum())
-            total = total.to(means) + means.detach() * step.sizes
-            n_rows = n_rows.to(step.sizes) + step.sizes
-        averages = total / n_rows
+            total = total.to(means) + means.detach() * counts
+            n_rows = n_rows.to(counts) + counts
+        averages = total / n_rows.clamp_min(1)
         losses = (averages * self.shares(averages)).sum(-1)
         norms = self.weights.values.detach().norm(dim=1).tolist()
         for k, row, loss, norm in zip(
             self.active, averages.tolist(), losses.tolist(), norms, strict=True
         ):
-            terms = dict(zip(self.means.names, row, strict=True)) | {"loss": loss}
+            terms = dict(zip(self.tally.names, row, strict=True)) | {"loss": loss}
             self.records[k].add(prefix, terms, norm)
 
     def _evaluate(self, step: Step) -> Tensor:
-        """Return the means of the terms, of shape (models, terms)."""
+        """Return means of the terms and numbers of rows, of shape (models, 2, terms)."""
 
         def evaluate(weights: dict[str, Tensor], tensors: dict[str, Tensor]) -> Tensor:
-            means: Tensor = torch.func.functional_call(self.means, weights, (tensors,))
-            return means
+            tally: Tensor = torch.func.functional_call(self.tally, weights, (tensors,))
+            return tally
 
         named = {f"cmmd.{name}": value for name, value in self.weights.parameters.items()}
         with networks_in(self.precision, self.weights.values.device):
@@ -210,7 +220,7 @@ class Stack:
     def shares(self, like: Tensor) -> Tensor:
         """Return the weights of the terms in the loss of each model, (models, terms)."""
         return like.new_tensor(
-            [self.jobs[k].objective.shares(self.means.names) for k in self.active]
+            [self.jobs[k].objective.shares(self.tally.names) for k in self.active]
         )
 
     def _keep_best(self) -> None:

@@ -181,7 +181,7 @@ def test_two_draws_of_a_row_have_masks_of_their_own():
 def test_every_unit_has_a_mask(module, rows, n_decodings):
     """One pass uses up exactly the units that were counted."""
     x = rows[0]
-    dropout = Dropout(torch.ones(len(x), module.dropout_units(n_decodings)))
+    dropout = Dropout(torch.ones(len(x), module.dropout_units(n_decodings, 1)))
     z = module.prior(x, dropout=dropout).loc
     module.posterior(*rows, dropout=dropout)
     module.decoder(x.repeat(n_decodings, 1), z.repeat(n_decodings, 1), dropout=dropout)

@@ -12,7 +12,8 @@ from sklearn_cmmd.networks.architecture import Architecture, Block
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.distributions import Gaussian
 from sklearn_cmmd.objective.divergences import gaussian_kl
-from sklearn_cmmd.objective.loss import Objective, Rows
+from sklearn_cmmd.objective.loss import Objective
+from sklearn_cmmd.objective.terms import Rows
 
 N, LATENT, LABELS = 12, 3, 4
 

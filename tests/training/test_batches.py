@@ -96,3 +96,26 @@ def test_an_error_in_reading_reaches_the_caller(monkeypatch):
     streamed = PairedRows(load(broken, 40, 3, CPU))
     with pytest.raises(OSError, match="disk"):
         list(Batches(streamed, 7))
+
+
+@given(
+    n_labelled=st.integers(1, 60), n_unlabelled=st.integers(1, 200), batch_size=st.integers(4, 50)
+)
+def test_labelled_rows_in_every_batch(n_labelled, n_unlabelled, batch_size):
+    """All rows in every epoch, labelled ones equally often, and a quarter of every batch."""
+    n_rows = n_labelled + n_unlabelled
+    labelled = torch.zeros(n_rows)
+    labelled[torch.randperm(n_rows, generator=generator(0))[:n_labelled]] = 1
+    rows = PairedRows(torch.zeros(n_rows, 1), y=torch.zeros(n_rows).long(), labelled=labelled)
+    batches = Batches(rows, batch_size, generator(1))
+    indices = list(batches.indices())
+    assert len(indices) == len(batches)
+    assert max(map(len, indices)) <= batch_size
+    times = torch.bincount(torch.cat(indices), minlength=n_rows)
+    assert (times[labelled == 0] == 1).all()
+    of_labelled = times[labelled == 1]
+    assert of_labelled.min() >= 1
+    assert of_labelled.max() - of_labelled.min() <= 1
+    per_batch = torch.tensor([int(labelled[index].sum()) for index in indices])
+    assert per_batch.max() - per_batch.min() <= 1
+    assert per_batch.sum() >= 0.25 * sum(map(len, indices)) - 1e-9

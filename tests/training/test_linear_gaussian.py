@@ -9,7 +9,8 @@ from torch.distributions import MultivariateNormal
 from sklearn_cmmd._random import Streams, generator, seed_sequence
 from sklearn_cmmd.networks.architecture import Architecture, Block
 from sklearn_cmmd.networks.cmmd import CMMD
-from sklearn_cmmd.objective.loss import Objective, Rows
+from sklearn_cmmd.objective.loss import Objective
+from sklearn_cmmd.objective.terms import Rows
 from sklearn_cmmd.training.batches import PairedRows
 from sklearn_cmmd.training.engine import train
 from sklearn_cmmd.training.job import Job, TrainingSettings

@@ -29,11 +29,12 @@ def in_double(job):
     def rows(part):
         if part is None:
             return None
-        columns = (part.observed, part.missing, part.y, part.weight)
+        names = ("observed", "missing", "y", "weight", "labelled", "present")
+        columns = [getattr(part, name) for name in names]
         columns = [
             c.double() if torch.is_tensor(c) and c.is_floating_point() else c for c in columns
         ]
-        return PairedRows(*columns, part.index)
+        return PairedRows(*columns, index=part.index)
 
     module = job.module.double()
     halves = rows(job.rows), rows(job.validation)

@@ -1,0 +1,122 @@
+"""Splits of data of which only a part is labelled."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import BaseCrossValidator, check_cv
+from sklearn.model_selection._split import GroupsConsumerMixin
+
+from sklearn_cmmd._labels import check_labels
+
+__all__ = ["SemiSupervisedSplit", "check_scored_rows"]
+
+
+class SemiSupervisedSplit(GroupsConsumerMixin, BaseCrossValidator):
+    """Cross-validation on the labelled rows, with all others in every training part.
+
+    Another splitter splits the labelled rows as if there were no others, so that scores are of
+    rows whose label is known. The rows without a label are added to every training part.
+
+    Parameters
+    ----------
+    cv : int, cross-validation generator or iterable, default=5
+        How the labelled rows are split, as in `GridSearchCV`: an int is the number of stratified
+        folds.
+
+    Notes
+    -----
+    Groups reach the inner splitter, for the labelled rows. An unlabelled row of a group stays in
+    the training part also where the labelled rows of its group are tested: leave such rows out
+    where that would give something away.
+
+    See Also
+    --------
+    sklearn_cmmd.CMMDClassifier : Says which rows count as unlabelled.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_cmmd.model_selection import SemiSupervisedSplit
+    >>> y = np.array([0, 0, 1, 1, -1, -1])
+    >>> for train, test in SemiSupervisedSplit(cv=2).split(np.zeros((6, 1)), y):
+    ...     print(train.tolist(), test.tolist())
+    [1, 3, 4, 5] [0, 2]
+    [0, 2, 4, 5] [1, 3]
+    """
+
+    def __init__(self, cv: Any = 5) -> None:
+        self.cv = cv
+
+    def split(self, X: Any, y: Any, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield row numbers of training and test rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            The data, of which the number of rows counts.
+        y : array-like of shape (n,) or (n, n_labels)
+            Labels, of which some rows may have none.
+        groups : array-like of shape (n,), default=None
+            Groups of rows, for the inner splitter.
+
+        Yields
+        ------
+        train, test : ndarray of int
+            Row numbers, in ascending order those of training.
+
+        Raises
+        ------
+        ValueError
+            If `y` is None or has no label at all.
+        """
+        if y is None:
+            raise ValueError("SemiSupervisedSplit splits by the labels: pass y.")
+        y, has, of_labelled = _labelled_part(y, groups)
+        lacks = np.setdiff1d(np.arange(y.shape[0]), has)
+        inner = check_cv(self.cv, y[has], classifier=True)
+        for train, test in inner.split(np.zeros(len(has)), y[has], of_labelled):
+            yield np.sort(np.append(has[train], lacks)), has[test]
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return the number of splits.
+
+        Parameters
+        ----------
+        X : array-like, default=None
+            Ignored.
+        y : array-like, default=None
+            Labels, where the number hangs on them.
+        groups : array-like, default=None
+            Groups, where the number hangs on them.
+
+        Returns
+        -------
+        int
+            The number of splits of the labelled rows.
+        """
+        if y is not None:
+            y, has, groups = _labelled_part(y, groups)
+            X, y = np.zeros(len(has)), y[has]
+        n_splits: int = check_cv(self.cv, y, classifier=True).get_n_splits(X, y, groups)
+        return n_splits
+
+
+def _labelled_part(y: Any, groups: Any) -> tuple[Any, np.ndarray, np.ndarray | None]:
+    """Return y, checked, the numbers of its rows with a label, and their groups."""
+    y, labelled = check_labels(y)
+    has = np.arange(y.shape[0]) if labelled is None else np.flatnonzero(labelled)
+    return y, has, None if groups is None else np.asarray(groups)[has]
+
+
+def check_scored_rows(y: Any, tests: Any) -> None:
+    """Raise a ValueError if rows without a label are among those to score."""
+    if y is None:
+        return
+    labelled = check_labels(y)[1]
+    if labelled is not None and any(not labelled[test].all() for test in tests):
+        raise ValueError(
+            "Some rows to score have no label. Split with "
+            "cv=sklearn_cmmd.model_selection.SemiSupervisedSplit(...), which scores labelled rows "
+            "and keeps all others in every training part."
+        )
