@@ -7,7 +7,7 @@ the quartiles of the ratios, and the medians of A and B. Cases: (a) a step of `f
 torch loop, (b) against its matrix products, (c) `fit` against multivae's and skorch's trainers,
 (d) the stacked search, (e) predictions against the forward pass, (f) the import, (g) memory.
 
-It takes about 15 minutes on two cores that are free, which they must be: with several threads one
+It takes about 40 minutes on two cores that are free, which they must be: with several threads one
 busy neighbour makes a step ten times as slow. ``--quick`` takes three: shorter runs, and some
 rows less.
 """

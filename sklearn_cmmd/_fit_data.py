@@ -121,7 +121,7 @@ def _matrix(modalities: ModalitySet, table: Table, device: torch.device) -> Matr
 
 
 def _filled(read: Callable[[Any], np.ndarray], table: Table) -> Callable[[Any], np.ndarray]:
-    """Return a function that reads rows with zeros, which are the means, in the place of NaN."""
+    """Return a function that reads rows with zeros in the place of NaN."""
     return (lambda rows: np.nan_to_num(read(rows), copy=False)) if table.has_gaps else read
 
 

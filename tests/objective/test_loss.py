@@ -31,6 +31,10 @@ def model(n_observed=5, n_missing=6, n_labels=LABELS, hidden=(7,)):
         classifier_hidden=hidden,
         activation="softplus",
     )
+    return initialised(architecture)
+
+
+def initialised(architecture):
     module = CMMD(architecture)
     module.init_weights(torch.Generator().manual_seed(0))
     for parameter in module.parameters():

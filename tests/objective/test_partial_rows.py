@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_cmmd.networks.architecture import Architecture, Block
-from sklearn_cmmd.networks.cmmd import CMMD
+from sklearn_cmmd.networks.architecture import Block
 from sklearn_cmmd.objective.loss import Objective
 from sklearn_cmmd.objective.terms import Rows
+from tests.objective.test_loss import initialised
+from tests.objective.test_loss import model as whole_model
 
 N, LATENT, LABELS = 14, 3, 4
 LABELLED = torch.arange(N) % 3 != 0
@@ -18,24 +19,9 @@ TEACHING = Objective(omega=0.3, lam=50.0, alpha=2.0, decode_prior=0.4, distillat
 
 
 def model(label_in_encoder=False):
-    architecture = Architecture(
-        observed=(Block(tuple(range(5))),),
-        missing=(Block((0, 1), "a"), Block((2, 3, 4, 5), "b")),
-        n_labels=LABELS,
-        label_likelihood="categorical",
-        latent_dim=LATENT,
-        prior_hidden=(7,),
-        encoder_hidden=(7,),
-        decoder_hidden=(7,),
-        classifier_hidden=(7,),
-        activation="softplus",
-        label_in_encoder=label_in_encoder,
-    )
-    module = CMMD(architecture)
-    module.init_weights(torch.Generator().manual_seed(0))
-    for parameter in module.parameters():
-        parameter.data.mul_(2)  # away from q ≈ p
-    return module.double().eval()
+    missing = Block((0, 1), "a"), Block((2, 3, 4, 5), "b")
+    plain = whole_model().architecture
+    return initialised(replace(plain, missing=missing, label_in_encoder=label_in_encoder))
 
 
 @pytest.fixture
