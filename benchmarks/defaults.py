@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 from joblib import Parallel, delayed
-from pairs import Pair, pairs
+from pairs import Pair, pairs, set_aside
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
 from sklearn.pipeline import make_pipeline
@@ -61,14 +61,6 @@ def splits(pair: Pair, n_splits: int):
     """Yield row numbers of training and held-out rows, groups kept together."""
     cls = StratifiedShuffleSplit if pair.groups is None else GroupShuffleSplit
     return cls(n_splits, test_size=0.25, random_state=0).split(pair.X, pair.y, pair.groups)
-
-
-def development_rows(pair: Pair) -> Pair:
-    """Leave the test rows out."""
-    cls = StratifiedShuffleSplit if pair.groups is None else GroupShuffleSplit
-    splitter = cls(1, test_size=0.2, random_state=1)
-    rows, _ = next(splitter.split(pair.X, pair.y, pair.groups))
-    return pair.take(rows)
 
 
 def relative_rmse(generated, true, train):
@@ -138,7 +130,7 @@ def environment() -> str:
 def run(folder: Path | None, variants: list[str], n_splits: int, n_jobs: int) -> pd.DataFrame:
     """Fit every variant on every split of every pair."""
     jobs = [
-        delayed(score)(development_rows(pair), variant, i, n_splits)
+        delayed(score)(set_aside(pair)[0], variant, i, n_splits)
         for variant in variants
         for pair in pairs(folder)
         for i in range(n_splits)

@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from defaults import development_rows
 from digit_experiments import publish
 from joblib import Parallel, delayed
-from pairs import Pair, pairs
+from pairs import Pair, pairs, set_aside
 from skorch.callbacks import Callback, LRScheduler
 from torch.optim.lr_scheduler import OneCycleLR
 
@@ -125,7 +124,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     jobs = [
-        delayed(curve)(development_rows(pair), *setting)
+        delayed(curve)(set_aside(pair)[0], *setting)
         for pair in islice(pairs(args.data), args.pairs)
         for setting in settings()
     ]

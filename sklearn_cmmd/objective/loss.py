@@ -11,7 +11,7 @@ Where the encoder does not see y, it can be applied to rows without a label, and
 than the prior does. So it may teach: the classifier is trained under q too, and under the prior it
 learns, on every pair, what it says under q [2]_ [3]_:
 
-.. math:: 3 \alpha \log p(y | z_q) + \alpha \delta \sum_c \bar p(c | z_q) \log p(c | z_p),
+.. math:: 10 \alpha \log p(y | z_q) + \alpha \delta \sum_c \bar p(c | z_q) \log p(c | z_p),
 
 the bar meaning that no gradient flows through the teacher.
 
@@ -42,7 +42,7 @@ __all__ = ["Evaluation", "Objective"]
 
 # Weight of the labels under q, relative to α: a teacher that the few labels hardly form confirms
 # its own mistakes.
-TEACHER_SHARE = 3.0
+TEACHER_SHARE = 10.0
 
 
 class Evaluation(NamedTuple):
