@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.cross_decomposition import CCA
+from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
@@ -57,11 +58,16 @@ class Views:
 
     @cached_property
     def variates(self) -> tuple[np.ndarray, np.ndarray]:
-        """Canonical variates of training and test rows, as many as CMMD has latent variables."""
+        """Canonical variates of training and test rows, as many as CMMD has latent variables.
+
+        Of at most a hundred principal components a view: with more columns than rows anything
+        correlates with anything.
+        """
         X, X_missing = self.pairs
-        n_components = min(20, *X.shape, X_missing.shape[1])
-        cca = CCA(n_components, max_iter=1000).fit(X, X_missing)
-        return cca.transform(self.X), cca.transform(self.X_test)
+        x, x_missing = (PCA(min(100, *part.shape), random_state=0).fit(part) for part in self.pairs)
+        n_components = min(20, x.n_components_, x_missing.n_components_)
+        cca = CCA(n_components, max_iter=1000).fit(x.transform(X), x_missing.transform(X_missing))
+        return cca.transform(x.transform(self.X)), cca.transform(x.transform(self.X_test))
 
     @cached_property
     def by_mopoe(self) -> tuple[np.ndarray, np.ndarray]:

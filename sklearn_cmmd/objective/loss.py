@@ -160,11 +160,7 @@ class Objective:
     def _divergence(
         self, q: Gaussian, p: Gaussian, z_q: Tensor, z_p: Tensor, noise: Tensor, rows: Rows
     ) -> Tensor:
-        """Return the MMD over the rows that have something of x_M."""
-        weight, n_rows = rows.weight, rows.n_rows
-        if rows.paired is not None:
-            weight = rows.paired if weight is None else rows.paired * weight
-            n_rows = rows.paired.sum()
+        """Return the MMD of the minibatch."""
         if self.estimator == "closed":
             return mmd(
                 q,
@@ -173,11 +169,11 @@ class Objective:
                 name=self.kernel,
                 bandwidth=self.bandwidth,
                 estimator=self.estimator,
-                weight=weight,
-                n_rows=n_rows,
+                weight=rows.weight,
+                n_rows=rows.n_rows,
             )
         draws, widths = torch.cat([z_q, z_p]), bandwidths(self.bandwidth, z_q.shape[-1])
-        return mmd_of_draws(draws, self.kernel, widths, self.estimator == "u", weight, n_rows)
+        return mmd_of_draws(draws, self.kernel, widths, self.estimator == "u", rows.weight, rows.n_rows)
 
     @property
     def n_decodings(self) -> int:

@@ -85,10 +85,13 @@ class LossTerms(NamedTuple):
 
 
 def _having(rows: Rows) -> dict[str, Tensor | None]:
-    """Return for each term the rows, as 1 and 0, that have what it needs; None stands for all."""
-    labelled, paired = rows.labelled, rows.paired
-    both = labelled if paired is None else paired if labelled is None else labelled * paired
-    return dict.fromkeys(LossTerms._fields, paired) | {
-        "classification": labelled,
-        "posterior_classification": both,
+    """Return for each term the rows, as 1 and 0, that have what it needs; None stands for all.
+
+    The encoder is applied to every row: of x_M it reads zeros, the mean, where a row lacks it.
+    """
+    return dict.fromkeys(LossTerms._fields) | {
+        "reconstruction": rows.paired,
+        "prior_reconstruction": rows.paired,
+        "classification": rows.labelled,
+        "posterior_classification": rows.labelled,
     }
