@@ -5,6 +5,7 @@ split repeatedly, and each variant is compared on the same splits with the defau
 accuracy in points, ratio of the rmse of the generated view, and ratio of seconds.
 
     python benchmarks/defaults.py --data FOLDER --out benchmarks/results/defaults.csv
+    python benchmarks/defaults.py --data FOLDER --labels 10 --out defaults_few_labels.csv
 """
 
 import argparse
@@ -12,18 +13,20 @@ import platform
 import time
 from importlib.metadata import version
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 import torch
 from joblib import Parallel, delayed
-from pairs import Pair, pairs, set_aside
+from pairs import Pair, keep_labels, pairs, set_aside
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_cmmd import CMMDClassifier
+from sklearn_cmmd.objective import loss
 
 VARIANTS = {
     "defaults": {},
@@ -53,6 +56,21 @@ VARIANTS = {
     "early_stopping=False": {"early_stopping": False},
     "early_stopping=True": {"early_stopping": True},
 }
+# Of these only some rows have a label. The last is not a parameter.
+FEW_LABELS = {
+    "defaults": {},
+    "label_in_encoder=True (the paper's)": {"label_in_encoder": True},
+    "label_in_encoder=True, dropout=0.2": {"label_in_encoder": True, "dropout": 0.2},
+    "distillation=0": {"distillation": 0.0},
+    "distillation=0.3": {"distillation": 0.3},
+    "distillation=3": {"distillation": 3.0},
+    "dropout=0.2": {"dropout": 0.2},
+    "dropout=0.7": {"dropout": 0.7},
+    "omega=1": {"omega": 1.0},
+    "alpha=300": {"alpha": 300},
+    "labels under q three times": {"TEACHER_SHARE": 3.0},
+    "labels under q once": {"TEACHER_SHARE": 1.0},
+}
 TWIN = "x_O-only twin"
 SIMPLE = "logistic and ridge regression"
 
@@ -70,21 +88,36 @@ def relative_rmse(generated, true, train):
     return np.sqrt(error.mean() / (((true - train.mean(axis=0)) / scale) ** 2).mean())
 
 
-def score(pair: Pair, variant: str, n_split: int, n_splits: int) -> dict:
+def fit(X: np.ndarray, M: np.ndarray, y: np.ndarray, seed: int, changes: dict) -> CMMDClassifier:
+    """Fit CMMD with these changes of its defaults."""
+    changes = dict(changes)
+    share = changes.pop("TEACHER_SHARE", loss.TEACHER_SHARE)
+    with patch.object(loss, "TEACHER_SHARE", share):
+        return CMMDClassifier(random_state=seed, **changes).fit(X, y, X_missing=M)
+
+
+def score(
+    pair: Pair, variant: str, n_split: int, n_splits: int, n_labels: int | None = None
+) -> dict:
     """Fit one variant on one split."""
     torch.set_num_threads(1)
     train, held_out = list(splits(pair, n_splits))[n_split]
     X, M, y = pair.X[train], pair.X_missing[train], pair.y[train]
+    variants = VARIANTS
+    if n_labels is not None:
+        variants, y = FEW_LABELS, keep_labels(y, n_labels, n_split)
+    known = y >= 0
     start = time.perf_counter()
     if variant == SIMPLE:
-        clf = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(X, y)
+        clf = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        clf.fit(X[known], y[known])
         ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13))).fit(X, M)
         generated = ridge.predict(pair.X[held_out])
     elif variant == TWIN:
-        clf = CMMDClassifier(omega=0, lam=0, random_state=n_split).fit(X, y)
+        clf = CMMDClassifier(omega=0, lam=0, random_state=n_split).fit(X[known], y[known])
         generated = np.broadcast_to(M.mean(axis=0), pair.X_missing[held_out].shape)
     else:
-        clf = CMMDClassifier(random_state=n_split, **VARIANTS[variant]).fit(X, y, X_missing=M)
+        clf = fit(X, M, y, n_split, variants[variant])
         generated = clf.generate_missing(pair.X[held_out])
     return {
         "pair": pair.name,
@@ -127,15 +160,15 @@ def environment() -> str:
     )
 
 
-def run(folder: Path | None, variants: list[str], n_splits: int, n_jobs: int) -> pd.DataFrame:
+def run(args: argparse.Namespace, variants: list[str]) -> pd.DataFrame:
     """Fit every variant on every split of every pair."""
     jobs = [
-        delayed(score)(set_aside(pair)[0], variant, i, n_splits)
+        delayed(score)(set_aside(pair)[0], variant, i, args.splits, args.labels)
         for variant in variants
-        for pair in pairs(folder)
-        for i in range(n_splits)
+        for pair in pairs(args.data)
+        for i in range(args.splits)
     ]
-    return pd.DataFrame(Parallel(n_jobs, verbose=1)(jobs))
+    return pd.DataFrame(Parallel(args.jobs, verbose=1)(jobs))
 
 
 def main() -> None:
@@ -146,13 +179,15 @@ def main() -> None:
     parser.add_argument("--read", type=Path, help="csv file of an earlier run, to print again")
     parser.add_argument("--splits", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--labels", type=int, help="of each class, and the other rows without")
     parser.add_argument("--only", nargs="*", help="variants to run beside the defaults, or none")
     args = parser.parse_args()
-    variants = ["defaults", *args.only] if args.only is not None else [*VARIANTS, TWIN, SIMPLE]
+    every = [*(FEW_LABELS if args.labels else VARIANTS), TWIN, SIMPLE]
+    variants = ["defaults", *args.only] if args.only is not None else every
     if args.read:
         results = pd.read_csv(args.read)
     else:
-        results = run(args.data, variants, args.splits, args.jobs)
+        results = run(args, variants)
         print(environment())
     if args.out:
         results.to_csv(args.out, index=False, float_format="%.6g")

@@ -90,3 +90,12 @@ def set_aside(pair: Pair) -> tuple[Pair, Pair]:
     splitter = cls(1, test_size=0.2, random_state=1)
     development, test = next(splitter.split(pair.X, pair.y, pair.groups))
     return pair.take(development), pair.take(test)
+
+
+def keep_labels(y: np.ndarray, n_labels: int, seed: int) -> np.ndarray:
+    """Keep so many labels of each class, drawn at random; −1 stands for the others."""
+    order = np.random.default_rng(seed).permutation(len(y))
+    some = np.full(len(y), -1)
+    for code in np.unique(y):
+        some[order[y[order] == code][:n_labels]] = code
+    return some

@@ -173,7 +173,9 @@ class Objective:
                 n_rows=rows.n_rows,
             )
         draws, widths = torch.cat([z_q, z_p]), bandwidths(self.bandwidth, z_q.shape[-1])
-        return mmd_of_draws(draws, self.kernel, widths, self.estimator == "u", rows.weight, rows.n_rows)
+        return mmd_of_draws(
+            draws, self.kernel, widths, self.estimator == "u", rows.weight, rows.n_rows
+        )
 
     @property
     def n_decodings(self) -> int:
