@@ -117,7 +117,7 @@ def run(args: argparse.Namespace, file: Path) -> pd.DataFrame:
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """Mean accuracy by pair and method; rows where x_M tells something first."""
+    """Mean accuracy by pair and method, and where x_M tells something."""
     means = results.pivot_table("accuracy", "pair", "method", sort=False)
     means = means[[name for name in METHODS if name in means]]
     return means.assign(**{"x_M tells": means[ORACLE] - _rivals(means).max(axis=1) >= MARGIN})
@@ -153,8 +153,11 @@ def advantage(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def figure(results: pd.DataFrame, file: Path) -> None:
-    """Draw accuracy against labels, a panel a pair."""
+    """Draw accuracy against labels, a panel for each pair that has several numbers of them."""
     results = results.query("lacking == 0 and unlabelled == @ALL")
+    results = results.groupby("pair").filter(lambda part: part.labels.nunique() > 1)
+    if results.empty:
+        return
     names = list(dict.fromkeys(results.pair))
     ticks = {n: n or "all" for n in sorted(set(results.labels), key=lambda n: n or np.inf)}
     place = {n: i for i, n in enumerate(ticks)}

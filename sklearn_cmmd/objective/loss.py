@@ -13,7 +13,7 @@ learns, on every pair, what it says under q [2]_ [3]_:
 
 .. math:: 10 \alpha \log p(y | z_q) + \alpha \delta \sum_c \bar p(c | z_q) \log p(c | z_p),
 
-the bar meaning that no gradient flows through the teacher.
+the bar meaning that no gradient flows through the teacher, and that dropout spares it.
 
 References
 ----------
@@ -117,15 +117,17 @@ class Objective:
         from_q = from_p = None
         if module.decoder is not None:
             from_q, from_p = self._reconstruction(module, rows, z_q, z_p, dropout)
-        predicted = taught = None
+        predicted = taught = target = None
         if module.classifier is not None:
             at_mean = self.classifier_input == "mean"
             z = (p.loc, q.loc) if at_mean else (z_p, z_q)
             predicted, taught = self._classified(module, *z, dropout)
+        if taught is not None:
+            target = self._target(module, rows, noise, taught, dropout)
         terms = LossTerms(
             from_q,
             from_p,
-            *_classification(predicted, taught, labels),
+            *_classification(predicted, taught, target, labels),
             gaussian_kl(q, p),
             self._divergence(q, p, z_q, z_p, noise, rows),
         )
@@ -142,6 +144,24 @@ class Objective:
         both = classifier(torch.cat([z_p, z_q]), dropout=dropout)
         by_prior, by_posterior = (type(both)(part) for part in both.logits.chunk(2))
         return by_prior, by_posterior
+
+    def _target(
+        self,
+        module: CMMD,
+        rows: Rows,
+        noise: Tensor,
+        taught: Distribution,
+        dropout: Dropout | None,
+    ) -> Tensor:
+        """Return what q says of the labels, as probabilities, with no unit silenced."""
+        if dropout is None or dropout.keep is None:
+            return taught.mean.detach()
+        classifier, whole = module.classifier, Dropout(None, dropout.generator)
+        assert classifier is not None
+        with torch.no_grad():
+            q = module.posterior(rows.observed, rows.missing, dropout=whole)
+            z = q.loc if self.classifier_input == "mean" else q.rsample(noise)
+            return cast(Distribution, classifier(z, dropout=whole)).mean
 
     def _reconstruction(
         self, module: CMMD, rows: Rows, z_q: Tensor, z_p: Tensor, dropout: Dropout | None
@@ -211,12 +231,14 @@ def _known(labels: Tensor, labelled: Tensor | None) -> Tensor:
 
 
 def _classification(
-    predicted: Distribution | None, taught: Distribution | None, labels: Tensor | None
+    predicted: Distribution | None,
+    taught: Distribution | None,
+    target: Tensor | None,
+    labels: Tensor | None,
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """Return the losses by the labels, of both classifiers, and by what the one under q says."""
     if predicted is None or labels is None:
         return None, None, None
-    if taught is None:
+    if taught is None or target is None:
         return -predicted.log_prob(labels), None, None
-    distillation = -predicted.log_prob(taught.mean.detach())
-    return -predicted.log_prob(labels), -taught.log_prob(labels), distillation
+    return -predicted.log_prob(labels), -taught.log_prob(labels), -predicted.log_prob(target)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sklearn_cmmd.networks.architecture import Block
+from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.objective.loss import Objective
 from sklearn_cmmd.objective.terms import Rows
 from tests.objective.test_loss import initialised
@@ -100,6 +101,21 @@ def test_distillation_against_a_transcription(batch, at):
     shares = dict(zip(got, objective.shares(list(got)), strict=True))
     assert shares["distillation"] == pytest.approx(2.0 * 0.7)
     assert shares["posterior_classification"] == 10 * shares["classification"] == 20.0
+
+
+def test_dropout_silences_the_pupil_alone(batch):
+    """What the pupil is to say comes from all units of the teacher."""
+    x, m, y, noise = batch
+    module, rows = model(), Rows(x, m)
+    units = module.dropout_units(TEACHING.n_decodings, TEACHING.n_classifications(module))
+    rng = torch.Generator().manual_seed(2)
+    keep = 2.0 * torch.randint(2, (N, units), generator=rng, dtype=torch.float64)
+    teacher = module.classifier(module.posterior(x, m).loc).mean
+    found = TEACHING.evaluate(module, rows, y, noise, Dropout(keep))
+    want = -(teacher * found.labels.logits.log_softmax(1)).sum(dim=1)
+    torch.testing.assert_close(found.terms.distillation, want)
+    plain = TEACHING.evaluate(module, rows, y, noise)
+    assert not torch.allclose(found.labels.logits, plain.labels.logits)
 
 
 def test_the_teacher_learns_nothing_from_its_pupil(batch):
