@@ -180,13 +180,7 @@ def figure(results: pd.DataFrame, file: Path) -> None:
         means = means.sort_index()
         means["best of 6 classifiers"] = means[SIMPLE].max(axis=1)
         means["best that sees x_M"] = means[ORACLES].max(axis=1)
-        lines = {
-            CMMD: "C3-o",
-            "best that sees x_M": "k:",
-            "best of 6 classifiers": "C0-s",
-            "LR on CCA": "C2-",
-        }
-        for method, style in (lines | dict(zip(FORMS, ("C4-", "C1-", "C7-"), strict=True))).items():
+        for method, style in LINES.items():
             ax.plot(means.index, means[method], style, ms=4, label=method)
         ax.set(title=name, xticks=list(place.values()), xticklabels=list(ticks.values()))
     for ax in axes.flat[len(names) :]:
