@@ -51,8 +51,9 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
     history_ : dict of str to list of float
         For each epoch the mean over the training rows, and over those held out, of the loss and
         of its terms before weighting, in nats: `"train_loss"`, `"train_reconstruction"`,
-        `"train_prior_reconstruction"`, `"train_classification"`, `"train_kl"`, `"train_mmd"`, and
-        the same with `"valid_"`.
+        `"train_prior_reconstruction"`, `"train_classification"`, `"train_kl"`, `"train_mmd"`,
+        where the posterior teaches `"train_posterior_classification"` and `"train_distillation"`,
+        and the same with `"valid_"`.
     n_iter_ : int
         Number of epochs run.
 
@@ -105,9 +106,11 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
             with more axes, one modality with a shape. A mapping holds one of these for each
             modality; inside cross-validation, wrap it in `skorch.helper.SliceDict`.
         y : array-like of shape (n,), or indicator matrix of shape (n, n_labels)
-            Classes, or for multilabel data 1 where a row has the label.
+            Classes, or for multilabel data 1 where a row has the label. A row without any has −1,
+            among strings None or NaN, in an indicator a row of −1.
         X_missing : as `X`, default=None
-            The modalities that are missing later. None stands for a model without a decoder.
+            The modalities that are missing later. None stands for a model without a decoder. A row
+            that lacks a modality has NaN in all of its columns.
         sample_weight : array-like of shape (n,), default=None
             Weights of the rows, of which the ratios matter: two counts a row twice beside one.
         init_from : CMMDTransformer or CMMDClassifier, default=None

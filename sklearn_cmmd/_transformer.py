@@ -81,7 +81,8 @@ class CMMDTransformer(BaseCMMD):
         y : array-like of shape (n,), or indicator matrix of shape (n, n_labels), default=None
             Labels, if there are any.
         X_missing : as `X`, default=None
-            The modalities that are missing later. It can be left out if there are labels.
+            The modalities that are missing later, NaN in all columns of those that a row lacks. It
+            can be left out if there are labels.
         sample_weight : array-like of shape (n,), default=None
             Weights of the rows, of which the ratios matter: two counts a row twice beside one.
         init_from : CMMDTransformer or CMMDClassifier, default=None
