@@ -1,5 +1,6 @@
 """Shared fixtures: one torch thread, small networks, a part of the embedded digits."""
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -9,6 +10,9 @@ from sklearn_cmmd.datasets import load_multiple_features
 from sklearn_cmmd.training.engine import CMMDNet
 
 torch.set_num_threads(1)
+# No test reads the clock: what is loaded at first use would count as a slow example.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 SMALL = {
     "prior_hidden": (32,),
