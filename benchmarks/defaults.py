@@ -5,12 +5,14 @@ split repeatedly, and each variant is compared on the same splits with the defau
 accuracy in points, ratio of the rmse of the generated view, and ratio of seconds.
 
     python benchmarks/defaults.py --data FOLDER --out benchmarks/results/defaults.csv
-    python benchmarks/defaults.py --data FOLDER --labels 10 --out defaults_few_labels.csv
+    python benchmarks/defaults.py --data FOLDER --labels 10 --lacking 0.5
 """
 
 import argparse
 import platform
 import time
+from contextlib import nullcontext
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from unittest.mock import patch
@@ -26,7 +28,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_cmmd import CMMDClassifier
-from sklearn_cmmd.objective import loss
+from sklearn_cmmd.objective import loss, terms
+from sklearn_cmmd.objective.terms import LossTerms
 
 VARIANTS = {
     "defaults": {},
@@ -56,7 +59,7 @@ VARIANTS = {
     "early_stopping=False": {"early_stopping": False},
     "early_stopping=True": {"early_stopping": True},
 }
-# Of these only some rows have a label. The last is not a parameter.
+# Where only some rows have a label.
 FEW_LABELS = {
     "defaults": {},
     "label_in_encoder=True (the paper's)": {"label_in_encoder": True},
@@ -68,8 +71,28 @@ FEW_LABELS = {
     "dropout=0.7": {"dropout": 0.7},
     "omega=1": {"omega": 1.0},
     "alpha=300": {"alpha": 300},
-    "labels under q three times": {"TEACHER_SHARE": 3.0},
-    "labels under q once": {"TEACHER_SHARE": 1.0},
+}
+
+
+def _under_dropout(objective, module, rows, noise, taught, dropout):
+    return taught.mean.detach()
+
+
+def _on_pairs(rows):
+    of_pairs = dict.fromkeys(LossTerms._fields, rows.paired)
+    labelled_pairs = rows.labelled if rows.paired is None else rows.labelled * rows.paired
+    return of_pairs | {
+        "classification": rows.labelled,
+        "posterior_classification": labelled_pairs,
+    }
+
+
+# Choices that are no parameters: what stands where in the package.
+INSIDE = {
+    "labels under q three times": (loss, "TEACHER_SHARE", 3.0),
+    "labels under q once": (loss, "TEACHER_SHARE", 1.0),
+    "teacher under dropout": (loss.Objective, "_target", _under_dropout),
+    "KL and teacher on pairs alone": (terms, "_having", _on_pairs),
 }
 TWIN = "x_O-only twin"
 SIMPLE = "logistic and ridge regression"
@@ -88,43 +111,48 @@ def relative_rmse(generated, true, train):
     return np.sqrt(error.mean() / (((true - train.mean(axis=0)) / scale) ** 2).mean())
 
 
-def fit(X: np.ndarray, M: np.ndarray, y: np.ndarray, seed: int, changes: dict) -> CMMDClassifier:
-    """Fit CMMD with these changes of its defaults."""
-    changes = dict(changes)
-    share = changes.pop("TEACHER_SHARE", loss.TEACHER_SHARE)
-    with patch.object(loss, "TEACHER_SHARE", share):
-        return CMMDClassifier(random_state=seed, **changes).fit(X, y, X_missing=M)
+def fit(pair: Pair, variant: str, seed: int) -> CMMDClassifier:
+    """Fit CMMD with one change of its defaults."""
+    params = (FEW_LABELS if (pair.y < 0).any() else VARIANTS).get(variant, {})
+    clf = CMMDClassifier(random_state=seed, **params)
+    with patch.object(*INSIDE[variant]) if variant in INSIDE else nullcontext():
+        return clf.fit(pair.X, pair.y, X_missing=pair.X_missing)
 
 
-def score(
-    pair: Pair, variant: str, n_split: int, n_splits: int, n_labels: int | None = None
-) -> dict:
+def hide(pair: Pair, n_labels: int | None, lacking: float, seed: int) -> Pair:
+    """Keep so many labels of each class, and x_M of all but this share of the rows."""
+    y = pair.y if n_labels is None else keep_labels(pair.y, n_labels, seed)
+    X_missing = pair.X_missing.copy()
+    # Of a stream of its own, lest the rows with labels be those that lack x_M.
+    order = np.random.default_rng([seed, 1]).permutation(len(y))
+    X_missing[order[: round(lacking * len(y))]] = np.nan
+    return replace(pair, y=y, X_missing=X_missing)
+
+
+def score(pair: Pair, variant: str, n_split: int, args: argparse.Namespace) -> dict:
     """Fit one variant on one split."""
     torch.set_num_threads(1)
-    train, held_out = list(splits(pair, n_splits))[n_split]
-    X, M, y = pair.X[train], pair.X_missing[train], pair.y[train]
-    variants = VARIANTS
-    if n_labels is not None:
-        variants, y = FEW_LABELS, keep_labels(y, n_labels, n_split)
-    known = y >= 0
+    train, held_out = (pair.take(rows) for rows in list(splits(pair, args.splits))[n_split])
+    shown = hide(train, args.labels, args.lacking, n_split)
+    X, y = shown.X[shown.y >= 0], shown.y[shown.y >= 0]
     start = time.perf_counter()
     if variant == SIMPLE:
-        clf = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        clf.fit(X[known], y[known])
-        ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13))).fit(X, M)
-        generated = ridge.predict(pair.X[held_out])
+        clf = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(X, y)
+        ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13)))
+        paired = ~np.isnan(shown.X_missing[:, 0])
+        generated = ridge.fit(shown.X[paired], shown.X_missing[paired]).predict(held_out.X)
     elif variant == TWIN:
-        clf = CMMDClassifier(omega=0, lam=0, random_state=n_split).fit(X[known], y[known])
-        generated = np.broadcast_to(M.mean(axis=0), pair.X_missing[held_out].shape)
+        clf = CMMDClassifier(omega=0, lam=0, random_state=n_split).fit(X, y)
+        generated = np.broadcast_to(train.X_missing.mean(axis=0), held_out.X_missing.shape)
     else:
-        clf = fit(X, M, y, n_split, variants[variant])
-        generated = clf.generate_missing(pair.X[held_out])
+        clf = fit(shown, variant, n_split)
+        generated = clf.generate_missing(held_out.X)
     return {
         "pair": pair.name,
         "variant": variant,
         "split": n_split,
-        "accuracy": clf.score(pair.X[held_out], pair.y[held_out]),
-        "rmse": relative_rmse(generated, pair.X_missing[held_out], M),
+        "accuracy": clf.score(held_out.X, held_out.y),
+        "rmse": relative_rmse(generated, held_out.X_missing, train.X_missing),
         "seconds": time.perf_counter() - start,
         "epochs": getattr(clf, "n_iter_", np.nan),
     }
@@ -163,7 +191,7 @@ def environment() -> str:
 def run(args: argparse.Namespace, variants: list[str]) -> pd.DataFrame:
     """Fit every variant on every split of every pair."""
     jobs = [
-        delayed(score)(set_aside(pair)[0], variant, i, args.splits, args.labels)
+        delayed(score)(set_aside(pair)[0], variant, i, args)
         for variant in variants
         for pair in pairs(args.data)
         for i in range(args.splits)
@@ -180,9 +208,11 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--labels", type=int, help="of each class, and the other rows without")
+    parser.add_argument("--lacking", type=float, default=0.0, help="share of rows without x_M")
     parser.add_argument("--only", nargs="*", help="variants to run beside the defaults, or none")
     args = parser.parse_args()
-    every = [*(FEW_LABELS if args.labels else VARIANTS), TWIN, SIMPLE]
+    few = [*FEW_LABELS, *INSIDE] if args.labels else VARIANTS
+    every = [*few, TWIN, SIMPLE]
     variants = ["defaults", *args.only] if args.only is not None else every
     if args.read:
         results = pd.read_csv(args.read)

@@ -49,7 +49,7 @@ class Cell(NamedTuple):
     unlabelled: int
 
 
-def views_of(pair: Pair, seed: int, cell: Cell, peers_python: Path | None) -> tuple[Views, Task]:
+def task_of(pair: Pair, seed: int, cell: Cell, peers_python: Path | None) -> Task:
     """Return the views and the labels of one draw."""
     train, test = set_aside(pair)
     random = np.random.default_rng(seed)
@@ -71,22 +71,20 @@ def views_of(pair: Pair, seed: int, cell: Cell, peers_python: Path | None) -> tu
         seed,
         peers_python,
     )
-    return views, Task(views, y[kept])
+    return Task(views, y[kept])
 
 
 def run_draw(
-    pair: Pair, seed: int, cells: list[Cell], methods: list[str], peers_python: Path | None
+    pair: Pair, seed: int, todo: list[tuple[Cell, list[str]]], peers_python: Path | None
 ) -> list[dict]:
-    """Fit every method in cells that differ in their labels alone."""
+    """Fit the methods in cells that differ in their labels alone."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     y_test, shared, records = set_aside(pair)[1].y, None, []
-    for cell in cells:
-        views, task = views_of(pair, seed, cell, peers_python)
-        task.views = shared = shared or views
+    for cell, methods in todo:
+        task = task_of(pair, seed, cell, peers_python)
+        task.views = shared = shared or task.views
         for method in methods:
-            if method == "LR on MoPoE" and peers_python is None:
-                continue
             start = time.perf_counter()
             accuracy = np.mean(METHODS[method](task) == y_test)
             seconds = time.perf_counter() - start
@@ -97,22 +95,24 @@ def run_draw(
 
 def jobs(args: argparse.Namespace, done: set[tuple]) -> Iterator[tuple]:
     """Yield what `run_draw` takes, for what is not done."""
+    wanted = [name for name in args.methods if args.peers_python or "MoPoE" not in name]
     for lacking, unlabelled, seed in product(args.lacking, args.unlabelled, range(args.draws)):
-        cells = [Cell(labels, lacking, unlabelled) for labels in args.labels]
         for pair in pairs(args.data, DEVELOPMENT | HELD_BACK):
             if args.only and not any(word in pair.name for word in args.only):
                 continue
+            todo = []
+            for cell in (Cell(labels, lacking, unlabelled) for labels in args.labels):
+                left = [name for name in wanted if (pair.name, seed, *cell, name) not in done]
+                todo += [(cell, left)] if left else []
             # With another number of pairs the views differ from one number of labels to the next.
-            groups = [cells] if unlabelled == ALL else [[cell] for cell in cells]
-            for some in groups:
-                left = [cell for cell in some if (pair.name, seed, *cell) not in done]
-                if left:
-                    yield pair, seed, left, args.methods, args.peers_python
+            for some in [todo] if unlabelled == ALL else [[one] for one in todo]:
+                if some:
+                    yield pair, seed, some, args.peers_python
 
 
 def run(args: argparse.Namespace, file: Path) -> pd.DataFrame:
     """Run what the file lacks, appending to it."""
-    keys = ["pair", "draw", *Cell._fields]
+    keys = ["pair", "draw", *Cell._fields, "method"]
     done = set()
     if file.exists():
         done = set(pd.read_csv(file)[keys].itertuples(index=False, name=None))

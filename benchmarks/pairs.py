@@ -51,7 +51,7 @@ DEVELOPMENT = {
     ),
     "prokaryotes 1 → 0": Source("prokaryotic.npz", "view1", "view0"),
 }
-# Those that no choice has looked at.
+# Those that the scripts of the defaults leave out.
 HELD_BACK = {
     "actions inertia → skeleton": Source("utd_mhad.npz", "inertial64", "skeleton32", "subject"),
     "objects 0 → 1": Source("msrc_v1.npz", "view0", "view1"),

@@ -107,7 +107,7 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
             modality; inside cross-validation, wrap it in `skorch.helper.SliceDict`.
         y : array-like of shape (n,), or indicator matrix of shape (n, n_labels)
             Classes, or for multilabel data 1 where a row has the label. A row without any has −1,
-            among strings None or NaN, in an indicator a row of −1.
+            among strings also None or NaN, in an indicator a row of −1.
         X_missing : as `X`, default=None
             The modalities that are missing later. None stands for a model without a decoder. A row
             that lacks a modality has NaN in all of its columns.

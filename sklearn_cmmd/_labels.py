@@ -1,8 +1,8 @@
 """Labels in any form that scikit-learn knows, to codes and back; and rows that have none.
 
-A row without a label has a −1 among classes that are numbers (in scikit-learn's convention), None
-or NaN among other classes, and −1 in every column of an indicator. Where −1 and only one other
-number occur, they are two classes.
+A row without a label has a −1 among classes (in scikit-learn's convention), or None or NaN in an
+array of objects, and −1 in every column of an indicator. Where −1 and only one other number occur,
+they are two classes.
 """
 
 from typing import Any
@@ -127,15 +127,20 @@ def check_labels(y: Any, classes: Any = None) -> tuple[Any, np.ndarray | None]:
         If y is continuous, has missing numbers, is not 1-D or an indicator, or has no label at all.
     """
     is_object = not sp.issparse(y) and np.asarray(y).dtype.kind == "O"
-    y = check_array(
-        y,
-        accept_sparse="csr",
-        ensure_2d=False,
-        allow_nd=True,
-        dtype=None,
-        ensure_all_finite="allow-nan" if is_object else True,
-        input_name="y",
-    )
+    try:
+        y = check_array(
+            y,
+            accept_sparse="csr",
+            ensure_2d=False,
+            allow_nd=True,
+            dtype=None,
+            ensure_all_finite="allow-nan" if is_object else True,
+            input_name="y",
+        )
+    except ValueError as error:
+        if "NaN" not in str(error):
+            raise
+        raise ValueError(f"{error}\nA row without a label has -1 in y instead.") from error
     if y.ndim > 2:
         raise ValueError(
             "y must have one label for each row, or an indicator matrix. Got an array of shape "
@@ -181,15 +186,23 @@ def unlabelled_rows(y: Any, classes: Any = None) -> np.ndarray | None:
         mask = np.all(y == UNLABELLED, axis=1)
     elif y.dtype == object:
         mask = np.array([v is None or is_pandas_na(v) or is_scalar_nan(v) for v in y], bool)
-    elif y.dtype.kind not in "iuf":
-        return None
+        mask[~mask] = _marked(y[~mask], classes)
+    elif y.dtype.kind in "iuf":
+        mask = _marked(y, classes)
     else:
-        known = np.unique(y) if classes is None else np.asarray(classes)
-        # Of two numbers one of which is -1, both are classes.
-        if UNLABELLED in known and (classes is not None or len(known) == 2):
-            return None
-        mask = y == UNLABELLED
+        return None
     return mask if mask.any() else None
+
+
+def _marked(y: np.ndarray, classes: Any) -> np.ndarray:
+    """Return where a -1 is no class; of two numbers one of which is -1, both are classes."""
+    marked: np.ndarray = np.asarray(y == UNLABELLED, bool)
+    others = set(y[~marked].tolist())
+    if classes is None:
+        is_class = len(others) == 1 and not isinstance(next(iter(others)), str)
+    else:
+        is_class = UNLABELLED in np.asarray(classes).tolist()
+    return np.zeros_like(marked) if is_class else marked
 
 
 def check_two_classes(y: Any, weight: np.ndarray | None, labels: Labels) -> None:

@@ -26,7 +26,7 @@ def log_posterior(X):
 
 
 @pytest.fixture(scope="module")
-def test_rows():
+def held_out():
     X, _, y = draw(4000, seed=1)
     return X, y
 
@@ -51,9 +51,9 @@ def fit(n_pairs):
     return clf.fit(np.vstack([X, X_more]), y, X_missing=np.vstack([M, M_more]))
 
 
-def test_pairs_without_labels_lead_to_the_posterior(test_rows):
+def test_pairs_without_labels_lead_to_the_posterior(held_out):
     """Error and divergence from the true posterior fall as pairs grow; the twin cannot use them."""
-    X, y = test_rows
+    X, y = held_out
     truth = log_posterior(X)
     bayes = np.mean(truth.argmax(axis=1) != y)
     excess, divergence = {}, {}

@@ -46,12 +46,13 @@ def as_indicator(y):
         lambda y: y,
         lambda y: y.astype(float),
         lambda y: y.tolist(),
+        lambda y: as_strings(y, -1),
         lambda y: as_strings(y, None),
         lambda y: as_strings(y, np.nan),
         lambda y: pd.Series(as_strings(y, pd.NA)),
         lambda y: pd.Series(as_strings(y, None), dtype="category"),
     ],
-    ids=["int", "float", "list", "None", "nan", "NA", "category"],
+    ids=["int", "float", "list", "-1 among strings", "None", "nan", "NA", "category"],
 )
 def test_marks_of_unlabelled_rows(half, mark, small):
     """All marks mean the same, and none is a class."""

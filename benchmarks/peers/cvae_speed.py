@@ -25,6 +25,7 @@ try:
     from multivae.models import CVAE, CVAEConfig
     from multivae.models.nn.base_architectures import BaseConditionalDecoder, BaseJointEncoder
     from multivae.trainers import BaseTrainer, BaseTrainerConfig
+    from networks import perceptron
     from pythae.models.base.base_utils import ModelOutput
     from torch import nn
 except (ImportError, RuntimeError) as error:  # torchvision's mismatches are RuntimeErrors
@@ -41,13 +42,6 @@ NOTES = (
     "loader's collation row by row, a copy of the model at each epoch that improves the loss, the "
     "progress bar and log on stderr, and the final model's saving; no setting switches these off"
 )
-
-
-def perceptron(in_features: int, hidden: Sequence[int]) -> nn.Sequential:
-    """Hidden layers, each followed by a SiLU."""
-    widths = (in_features, *hidden)
-    layers = [nn.Linear(a, b) for a, b in zip(widths, hidden, strict=False)]
-    return nn.Sequential(*(module for layer in layers for module in (layer, nn.SiLU())))
 
 
 class Encoder(BaseJointEncoder):

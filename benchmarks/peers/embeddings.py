@@ -10,7 +10,6 @@ fetches row by row and writes checkpoints.
 
 import argparse
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ try:
     import torch
     from multivae.data.datasets.base import DatasetOutput
     from multivae.models import MoPoE, MoPoEConfig
-    from networks import Decoder, Encoder
+    from networks import Decoder, Encoder, perceptron
     from torch import nn
 except (ImportError, RuntimeError) as error:  # torchvision's mismatches are RuntimeErrors
     print("multivae: not installed")
@@ -27,12 +26,6 @@ except (ImportError, RuntimeError) as error:  # torchvision's mismatches are Run
     sys.exit(3)
 
 LEARNING_RATE = 1e-3
-
-
-def perceptron(*widths: int) -> nn.Sequential:
-    """Linear layers, each followed by a SiLU."""
-    layers = [nn.Linear(a, b) for a, b in pairwise(widths)]
-    return nn.Sequential(*(module for layer in layers for module in (layer, nn.SiLU())))
 
 
 def build(widths: dict[str, int], hidden: int, latent_dim: int) -> MoPoE:
@@ -43,10 +36,10 @@ def build(widths: dict[str, int], hidden: int, latent_dim: int) -> MoPoE:
         input_dims={name: (width,) for name, width in widths.items()},
         decoders_dist=dict.fromkeys(widths, "normal"),
     )
-    encoders, decoders = {}, {}
+    encoders, decoders, layers = {}, {}, (hidden, hidden)
     for name, width in widths.items():
-        encoders[name] = Encoder(perceptron(width, hidden, hidden), hidden, latent_dim)
-        body = perceptron(latent_dim, hidden, hidden).append(nn.Linear(hidden, width))
+        encoders[name] = Encoder(perceptron(width, layers), hidden, latent_dim)
+        body = perceptron(latent_dim, layers).append(nn.Linear(hidden, width))
         decoders[name] = Decoder(body)
     return MoPoE(config, encoders, decoders)
 

@@ -1,10 +1,11 @@
 """Encoders and decoders of MNIST, SVHN and text, as in tables H.3 to H.5 of the CMMD paper.
 
 They plug into multivae through its base classes. Hidden layers are followed by a ReLU. MNIST's
-means pass a sigmoid; SVHN's last layer is left linear and text's gives logits.
+means pass a sigmoid; SVHN's last layer is left linear and text's gives logits. The perceptron is
+for tables of any width.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from pythae.models.base.base_utils import ModelOutput
@@ -52,6 +53,13 @@ class SwapAxes(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.transpose(1, 2).contiguous()
+
+
+def perceptron(in_features: int, hidden: Sequence[int]) -> nn.Sequential:
+    """Hidden layers, each followed by a SiLU."""
+    widths = (in_features, *hidden)
+    layers = [nn.Linear(a, b) for a, b in zip(widths, hidden, strict=False)]
+    return nn.Sequential(*(module for layer in layers for module in (layer, nn.SiLU())))
 
 
 def _with_relu(*layers: nn.Module) -> list[nn.Module]:

@@ -133,7 +133,8 @@ class Tally(nn.Module):
 
     def forward(self, tensors: dict[str, Tensor]) -> Tensor:
         """Return means of the terms, in the order of `names`, and over how many rows they are."""
-        rows = Rows(*(tensors.get(name) for name in Rows._fields))  # type: ignore[arg-type]
+        optional = (tensors.get(name) for name in Rows._fields[1:])
+        rows = Rows(tensors["observed"], *optional)
         keep = tensors.get("keep")
         dropout = None if keep is None else Dropout(keep)
         terms, _ = self.objective.evaluate(
@@ -213,9 +214,12 @@ class Stack:
             tally: Tensor = torch.func.functional_call(self.tally, weights, (tensors,))
             return tally
 
-        named = {f"cmmd.{name}": value for name, value in self.weights.parameters.items()}
+        named: dict[str, Tensor] = {
+            f"cmmd.{name}": value for name, value in self.weights.parameters.items()
+        }
         with networks_in(self.precision, self.weights.values.device):
-            return torch.vmap(evaluate, in_dims=(0, step.dims))(named, step.tensors)  # type: ignore
+            tallies: Tensor = torch.vmap(evaluate, in_dims=(0, step.dims))(named, step.tensors)
+            return tallies
 
     def shares(self, like: Tensor) -> Tensor:
         """Return the weights of the terms in the loss of each model, (models, terms)."""
