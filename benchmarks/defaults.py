@@ -122,7 +122,7 @@ def fit(pair: Pair, variant: str, seed: int) -> CMMDClassifier:
 def hide(pair: Pair, n_labels: int | None, lacking: float, seed: int) -> Pair:
     """Keep so many labels of each class, and x_M of all but this share of the rows."""
     y = pair.y if n_labels is None else keep_labels(pair.y, n_labels, seed)
-    X_missing = pair.X_missing.copy()
+    X_missing = pair.X_missing.astype(float)
     # Of a stream of its own, lest the rows with labels be those that lack x_M.
     order = np.random.default_rng([seed, 1]).permutation(len(y))
     X_missing[order[: round(lacking * len(y))]] = np.nan
