@@ -22,8 +22,8 @@ from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import EpochScoring
 from skorch.helper import SliceDict
 
-from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Modality
-from sklearn_cmmd.model_selection import StackedGridSearchCV, _stacks
+from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Modality, _stacks
+from sklearn_cmmd.model_selection import StackedGridSearchCV
 from sklearn_cmmd.training.engine import CMMDNet
 
 pytestmark = pytest.mark.usefixtures("in_float64")

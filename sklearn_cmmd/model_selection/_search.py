@@ -17,9 +17,7 @@ from tqdm.auto import tqdm
 from sklearn_cmmd._classifier import CMMDClassifier
 from sklearn_cmmd._continuation import prefitted
 from sklearn_cmmd._device import resolve_device
-from sklearn_cmmd._transformer import CMMDTransformer
-from sklearn_cmmd.model_selection._split import check_scored_rows
-from sklearn_cmmd.model_selection._stacks import (
+from sklearn_cmmd._stacks import (
     Fit,
     FixedSplits,
     cut,
@@ -30,6 +28,8 @@ from sklearn_cmmd.model_selection._stacks import (
     statement,
     train_stack,
 )
+from sklearn_cmmd._transformer import CMMDTransformer
+from sklearn_cmmd.model_selection._split import check_scored_rows
 from sklearn_cmmd.training.stacked import stack_key
 
 __all__ = ["StackedGridSearchCV"]

@@ -1,4 +1,4 @@
-"""Fits of a search: prepared, cut into stacks that fit into memory, and trained."""
+"""Fits of a search or an ensemble: prepared, cut into stacks that fit into memory, and trained."""
 
 import time
 from collections.abc import Callable, Hashable, Iterator
