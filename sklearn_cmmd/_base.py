@@ -32,6 +32,7 @@ from sklearn_cmmd._fit_data import (
 from sklearn_cmmd._parameters import (
     CONSTRAINTS,
     architecture_of,
+    check_consistent,
     objective_of,
     training_settings,
 )
@@ -77,6 +78,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         decode_prior: float = 0.5,
         label_in_encoder: bool | str = "auto",
         distillation: float = 1.0,
+        label_smoothing: float | str = "auto",
         decoder_input: str = "both",
         fusion: str = "joint",
         learning_rate: float = 2e-3,
@@ -113,6 +115,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         self.decode_prior = decode_prior
         self.label_in_encoder = label_in_encoder
         self.distillation = distillation
+        self.label_smoothing = label_smoothing
         self.decoder_input = decoder_input
         self.fusion = fusion
         self.learning_rate = learning_rate
@@ -264,14 +267,16 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     ) -> Job:
         """Do everything of a fit but the training; `load` may bring the rows to the device."""
         going_on = hasattr(self, "module_") and (incremental or self.warm_start)
-        objective = objective_of(self)
+        check_consistent(self)
         device = resolve_device(self.device)
         check_init_from(self, init_from, going_on)
         if going_on:
             self._check_feature_names(X)
         known = getattr(self, "classes_", classes) if going_on else classes
         data = read_fit_data(self, X, y, X_missing, sample_weight, 1 if going_on else 2, known)
-        settings = training_settings(self, *data.n_by_label, incremental)
+        n_labelled, n_unlabelled = data.n_by_label
+        settings = training_settings(self, n_labelled, n_unlabelled, incremental)
+        objective = objective_of(self, n_unlabelled)
         if going_on:
             self._go_on(data, "partial_fit" if incremental else "warm_start")
         else:

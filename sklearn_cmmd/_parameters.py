@@ -20,6 +20,7 @@ __all__ = [
     "CONSTRAINTS",
     "architecture_of",
     "authors_preset",
+    "check_consistent",
     "documented",
     "objective_of",
     "training_settings",
@@ -28,7 +29,8 @@ __all__ = [
 AUTO_BATCH_SIZE = 100
 AUTO_UPDATES = 2000
 AUTO_STOPPING_ROWS = 500
-AUTO_DROPOUT, AUTO_DROPOUT_UNLABELLED = 0.2, 0.5
+AUTO_DROPOUT, AUTO_DROPOUT_UNLABELLED = 0.3, 0.5
+AUTO_LABEL_SMOOTHING = 0.1
 
 POSITIVE_INT = [Interval(Integral, 1, None, closed="left")]
 NON_NEGATIVE = [Interval(Real, 0, None, closed="left")]
@@ -55,6 +57,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "decode_prior": UNIT_INTERVAL,
     "label_in_encoder": [StrOptions({"auto"}), "boolean"],
     "distillation": NON_NEGATIVE,
+    "label_smoothing": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
     "decoder_input": [StrOptions({"both", "latent"})],
     "fusion": [StrOptions({"joint", "product"})],
     "learning_rate": POSITIVE,
@@ -100,7 +103,7 @@ activation : {"relu", "softplus", "tanh", "silu", "gelu"}, default="silu"
     Activation of the hidden layers.
 dropout : float or "auto", default="auto"
     Probability with which a hidden unit of a fully connected layer is silenced in training, in
-    [0, 1). "auto" is 0.2, or 0.5 if some rows have no label.
+    [0, 1). "auto" is 0.3, or 0.5 if some rows have no label.
 kernel : {"gaussian", "imq"}, default="gaussian"
     Kernel of the MMD.
 bandwidth : {"dimension", "authors"}, float or sequence of float, default="dimension"
@@ -126,6 +129,11 @@ distillation : float, default=1.0
     Weight, relative to α, with which an encoder that does not see the label teaches: the classifier
     is trained under it too, and under the prior it learns on every pair, labelled or not, what it
     says there. 0 switches that off. Without effect if the encoder sees the label.
+label_smoothing : float or "auto", default="auto"
+    Share, in [0, 1), of each label that the classifier is told to spread evenly over all classes,
+    or over yes and no where there are several labels. It learns to be less sure. 0 is the
+    objective of [1]_; "auto" is 0.1, or 0 if some rows have no label. The encoder sees the labels
+    as they are.
 decoder_input : {"both", "latent"}, default="both"
     Whether the decoder sees x_O and z or z alone. "latent" puts all that is known of x_M into z.
 fusion : {"joint", "product"}, default="joint"
@@ -218,6 +226,7 @@ def authors_preset(batch_size: int = 100) -> dict[str, Any]:
         "decode_prior": 0.0,
         "label_in_encoder": True,
         "distillation": 0.0,
+        "label_smoothing": 0.0,
         "learning_rate": 1e-4,
         "weight_decay": 0.0,
         "batch_size": batch_size,
@@ -264,9 +273,11 @@ def check_consistent(estimator: Any) -> None:
         raise ValueError(f"bandwidth must hold positive widths. Got {bandwidth!r} instead.")
 
 
-def objective_of(estimator: Any) -> Objective:
-    """Check the parameters of the objective, and put them together."""
-    check_consistent(estimator)
+def objective_of(estimator: Any, n_unlabelled: int) -> Objective:
+    """Put the parameters of the objective together."""
+    smoothing = estimator.label_smoothing
+    if smoothing == "auto":
+        smoothing = 0.0 if n_unlabelled else AUTO_LABEL_SMOOTHING
     is_plain = isinstance(estimator.bandwidth, (str, Real))
     return Objective(
         omega=estimator.omega,
@@ -278,6 +289,7 @@ def objective_of(estimator: Any) -> Objective:
         classifier_input=estimator.classifier_input,
         decode_prior=estimator.decode_prior,
         distillation=estimator.distillation,
+        label_smoothing=smoothing,
     )
 
 

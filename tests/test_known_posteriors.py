@@ -40,6 +40,7 @@ def fit(n_pairs):
         "decoder_hidden": (64,),
         "classifier_hidden": (),
         "latent_dim": 8,
+        "label_smoothing": 0.0,
         "random_state": 0,
     }
     if not n_pairs:

@@ -132,6 +132,18 @@ def test_unlabelled_rows_switch_to_the_teacher(half, small):
     assert not same_weights(taught, alone)
 
 
+@pytest.mark.parametrize(("few", "smoothing"), [(False, 0.1), (True, 0.0)])
+def test_labels_are_smoothed_where_every_row_has_one(digits, small, few, smoothing):
+    X, M, y = digits
+    y = np.where(np.arange(len(y)) % 3 == 0, y, -1) if few else y
+    by_number = {}
+    for value in ("auto", smoothing, 0.3):
+        clf = CMMDClassifier(**small, label_smoothing=value).fit(X, y, X_missing=M)
+        by_number[value] = clf.predict_proba(X)
+    np.testing.assert_array_equal(by_number["auto"], by_number[smoothing])
+    assert not np.array_equal(by_number["auto"], by_number[0.3])
+
+
 def test_early_stopping_holds_out_labelled_rows(half):
     X, M, y = half
     clf = CMMDClassifier(**SMALL, early_stopping=True, validation_fraction=0.25)

@@ -73,6 +73,8 @@ class Objective:
     distillation : float
         Weight :math:`\delta`, relative to α, of what the classifier under q teaches the one under
         the prior. Without effect where the encoder sees the label.
+    label_smoothing : float in [0, 1)
+        Share of a label that is spread evenly over all classes, or over yes and no.
     """
 
     omega: float = 0.5
@@ -84,6 +86,7 @@ class Objective:
     classifier_input: str = "mean"
     decode_prior: float = 0.0
     distillation: float = 0.0
+    label_smoothing: float = 0.0
 
     def evaluate(
         self,
@@ -127,11 +130,19 @@ class Objective:
         terms = LossTerms(
             from_q,
             from_p,
-            *_classification(predicted, taught, target, labels),
+            *_classification(predicted, taught, target, self._smoothed(module, labels)),
             gaussian_kl(q, p),
             self._divergence(q, p, z_q, z_p, noise, rows),
         )
         return Evaluation(terms, predicted)
+
+    def _smoothed(self, module: CMMD, labels: Tensor | None) -> Tensor | None:
+        """Return what the classifiers learn: labels, less sure than they are given."""
+        if labels is None or self.label_smoothing == 0:
+            return labels
+        is_categorical = module.architecture.label_likelihood == "categorical"
+        n_outcomes = module.architecture.n_labels if is_categorical else 2
+        return labels.lerp(torch.full_like(labels, 1 / n_outcomes), self.label_smoothing)
 
     def _classified(
         self, module: CMMD, z_p: Tensor, z_q: Tensor, dropout: Dropout | None

@@ -1,6 +1,7 @@
 """The whole objective against independent transcriptions, and against exact likelihoods."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -278,3 +279,31 @@ def test_kl_bounds_the_conditional_mutual_information(noise_scale):
         Gaussian(average.loc, average.log_var + 0.7),
     ):
         assert gaussian_kl(q, prior).mean() > information
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.4])
+def test_label_smoothing_of_classes(batch, smoothing):
+    """Against torch's cross-entropy; nothing but the classification loss changes."""
+    module, (rows, y, noise) = model(), batch
+    smoothed, plain = (
+        Objective(label_smoothing=share).evaluate(module, rows, y, noise).terms
+        for share in (smoothing, 0.0)
+    )
+    logits = module.classifier(module.embed(rows.observed).mean).logits
+    want = torch.nn.functional.cross_entropy(logits, y, reduction="none", label_smoothing=smoothing)
+    torch.testing.assert_close(smoothed.classification, want, rtol=1e-12, atol=0)
+    for name in ("reconstruction", "kl", "mmd"):
+        assert torch.equal(getattr(smoothed, name), getattr(plain, name))
+
+
+def test_label_smoothing_of_several_labels(batch):
+    """Against torch's binary cross-entropy with targets between yes and no."""
+    rows, _, noise = batch
+    module = initialised(replace(model().architecture, label_likelihood="bernoulli"))
+    y = (torch.arange(N * LABELS).reshape(N, LABELS) % 3 == 0).double()
+    terms = Objective(label_smoothing=0.2).evaluate(module, rows, y, noise).terms
+    logits = module.classifier(module.embed(rows.observed).mean).logits
+    want = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits, 0.8 * y + 0.1, reduction="none"
+    ).sum(1)
+    torch.testing.assert_close(terms.classification, want, rtol=1e-12, atol=0)
