@@ -25,7 +25,7 @@ from sklearn.svm import SVC
 
 from sklearn_cmmd import CMMDClassifier, CMMDTransformer
 
-PEER = Path(__file__).parent / "peers" / "embeddings.py"
+PEER = Path(__file__).parent / "peers" / "tables.py"
 
 
 @dataclass
@@ -73,11 +73,12 @@ class Views:
     def by_mopoe(self) -> tuple[np.ndarray, np.ndarray]:
         """Embeddings of training and test rows by multivae's MoPoE, fitted to all pairs."""
         with TemporaryDirectory() as folder:
-            pairs, out = Path(folder, "pairs.npz"), Path(folder, "out.npz")
+            tables, out = Path(folder, "tables.npz"), Path(folder, "out.npz")
             observed, missing = self.pairs
             rows = np.vstack([self.X, self.X_test])
-            np.savez(pairs, observed=observed, missing=missing, rows=rows)
-            command = [self.peers_python, PEER, "--pairs", pairs, "--out", out, "--seed", self.seed]
+            np.savez(tables, observed=observed, missing=missing, rows=rows, columns=[])
+            command = [self.peers_python, PEER, "--tables", tables, "--out", out]
+            command += ["--model", "mopoe", "--seed", self.seed, "--draws", 1]
             subprocess.run(list(map(str, command)), check=True, capture_output=True)
             with np.load(out) as file:
                 train, test = np.split(file["embedding"], [len(self.X)])

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from digit_experiments import publish
+from publishing import publish
 from speed_cases import (
     ALL_THREADS,
     Row,

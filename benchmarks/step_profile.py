@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from digit_experiments import publish
+from publishing import publish
 from speed_cases import Run, n_updates, prepare
 from speed_rivals import PAPER, SMALL, WIDE, Size
 from torch.profiler import ProfilerActivity, profile

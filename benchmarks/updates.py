@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from digit_experiments import publish
 from joblib import Parallel, delayed
 from pairs import Pair, pairs, set_aside
+from publishing import publish
 from skorch.callbacks import Callback, LRScheduler
 from torch.optim.lr_scheduler import OneCycleLR
 

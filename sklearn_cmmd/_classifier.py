@@ -7,7 +7,7 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_cmmd._base import BaseCMMD
-from sklearn_cmmd._labels import check_labels
+from sklearn_cmmd._labels import check_scored
 from sklearn_cmmd._parameters import documented
 
 __all__ = ["CMMDClassifier"]
@@ -181,10 +181,7 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
         ndarray of shape (n,), or of shape (n, n_labels) for multilabel data
             The most probable class, or 1 for each label of a probability above one half.
         """
-        probabilities = self.predict_proba(X)  # raises NotFittedError
-        labels = self._layout.labels
-        assert labels is not None
-        return labels.decode(probabilities)
+        return self._decode(self.predict_proba(X))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict the probabilities of the classes, p(y|z) at the mean of p(z|x_O).
@@ -240,12 +237,14 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
             If a row has no label.
         """
         check_is_fitted(self)
-        if check_labels(y, self.classes_)[1] is not None:
-            raise ValueError(
-                "Some rows to score have no label. Score labelled rows only; in a search, split "
-                "with cv=sklearn_cmmd.model_selection.SemiSupervisedSplit(...)."
-            )
+        check_scored(y, self.classes_)
         return float(super().score(X, y, sample_weight))
+
+    def _decode(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the most probable class, or an indicator of the labels above one half."""
+        labels = self._layout.labels
+        assert labels is not None
+        return labels.decode(probabilities)
 
     def _required(self, y: Any) -> Any:
         if y is None:

@@ -1,90 +1,177 @@
-"""Embed rows by multivae's MoPoE, trained without labels on pairs of two tables.
+"""Train a model of multivae or cca-zoo on pairs of two tables, without labels.
 
-    OMP_NUM_THREADS=1 python benchmarks/peers/embeddings.py --pairs pairs.npz --out out.npz
+    OMP_NUM_THREADS=1 python benchmarks/peers/tables.py --tables t.npz --out out.npz --model mopoe
 
-``pairs.npz`` holds standardised columns: ``observed`` and ``missing`` of the pairs, and ``rows``,
-the observed columns of the rows to embed. ``out.npz`` gets ``embedding``, the means of z given the
-observed columns alone. The library's model and loss are trained by a loop of our own: its trainer
-fetches row by row and writes checkpoints.
+``t.npz`` holds standardised columns: ``observed`` and ``missing`` of the pairs, ``rows``, the
+observed columns of the rows to embed, and ``columns``, those of x_M to draw. ``out.npz`` gets
+``embedding``, the means of z given the observed columns alone (all but the CVAE), and of the rows
+after the pairs ``generated``, the mean of x_M at that z, and ``draws`` (all but DCCAE, whose
+decoders see one view each). The libraries' models and losses are trained by a loop of our own:
+multivae's trainer fetches row by row and writes checkpoints.
 """
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 try:
     import torch
+    from cca_zoo.deep import DCCAE
+    from cvae_speed import CONDITION, MAIN
+    from cvae_speed import build as build_cvae
     from multivae.data.datasets.base import DatasetOutput
-    from multivae.models import MoPoE, MoPoEConfig
+    from multivae.models import MMVAE, MVAE, MMVAEConfig, MoPoE, MoPoEConfig, MVAEConfig
     from networks import Decoder, Encoder, perceptron
-    from torch import nn
+    from torch import Tensor, nn
 except (ImportError, RuntimeError) as error:  # torchvision's mismatches are RuntimeErrors
-    print("multivae: not installed")
+    print("multivae, cca-zoo: not installed")
     print(f"  ({error})", file=sys.stderr)
     sys.exit(3)
 
 LEARNING_RATE = 1e-3
+JOINT = {"mopoe": (MoPoE, MoPoEConfig), "mvae": (MVAE, MVAEConfig), "mmvae": (MMVAE, MMVAEConfig)}
 
 
-def build(widths: dict[str, int], hidden: int, latent_dim: int) -> MoPoE:
-    """Return a MoPoE with two hidden layers in each network and multivae's defaults."""
-    config = MoPoEConfig(
-        n_modalities=len(widths),
-        latent_dim=latent_dim,
-        input_dims={name: (width,) for name, width in widths.items()},
-        decoders_dist=dict.fromkeys(widths, "normal"),
-    )
-    encoders, decoders, layers = {}, {}, (hidden, hidden)
-    for name, width in widths.items():
-        encoders[name] = Encoder(perceptron(width, layers), hidden, latent_dim)
-        body = perceptron(latent_dim, layers).append(nn.Linear(hidden, width))
-        decoders[name] = Decoder(body)
-    return MoPoE(config, encoders, decoders)
+class Joint:
+    """A joint model of multivae, with two hidden layers in each network and its own defaults."""
+
+    def __init__(self, name: str, widths: dict[str, int], hidden: int, latent_dim: int) -> None:
+        model, config = JOINT[name]
+        encoders, decoders, layers = {}, {}, (hidden, hidden)
+        for view, width in widths.items():
+            encoders[view] = Encoder(perceptron(width, layers), hidden, latent_dim)
+            body = perceptron(latent_dim, layers).append(nn.Linear(hidden, width))
+            decoders[view] = Decoder(body)
+        settings = config(
+            n_modalities=len(widths),
+            latent_dim=latent_dim,
+            input_dims={view: (width,) for view, width in widths.items()},
+            decoders_dist=dict.fromkeys(widths, "normal"),
+        )
+        self.n_missing = widths[MAIN]
+        self.module = model(settings, encoders, decoders)
+
+    def loss(self, batch: dict[str, Tensor], epoch: int) -> Tensor:
+        return self.module(DatasetOutput(data=batch), epoch=epoch).loss
+
+    def _encode(self, x: Tensor, mean: bool) -> Tensor:
+        # multivae reads the other modality too, and then leaves it out.
+        given = DatasetOutput(data={CONDITION: x, MAIN: torch.zeros(len(x), self.n_missing)})
+        return self.module.encode(given, cond_mod=[CONDITION], return_mean=mean).z
+
+    def embed(self, x: Tensor) -> Tensor:
+        return self._encode(x, mean=True)
+
+    def generate(self, x: Tensor, mean: bool = True) -> Tensor:
+        return self.module.decoders[MAIN](self._encode(x, mean)).reconstruction
 
 
-def train(model: MoPoE, pairs: dict[str, torch.Tensor], steps: int, batch_size: int) -> None:
-    """Minimise the library's loss by Adam, epoch after epoch."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
-    n_pairs = len(next(iter(pairs.values())))
-    model.train()
+class Conditional:
+    """multivae's CVAE with a learned prior."""
+
+    embed = None
+
+    def __init__(self, widths: dict[str, int], hidden: int, latent_dim: int) -> None:
+        sizes = argparse.Namespace(**widths, hidden=(hidden, hidden), latent_dim=latent_dim)
+        self.module = build_cvae(sizes)
+
+    def loss(self, batch: dict[str, Tensor], epoch: int) -> Tensor:
+        return self.module(DatasetOutput(data=batch)).loss
+
+    def generate(self, x: Tensor, mean: bool = True) -> Tensor:
+        prior = self.module.prior_network({CONDITION: x})
+        noise = 0 if mean else torch.randn_like(prior.embedding)
+        z = prior.embedding + noise * torch.exp(prior.log_covariance / 2)
+        return self.module.decoder(z, {CONDITION: x}).reconstruction
+
+
+class Correlated:
+    """cca-zoo's DCCAE."""
+
+    generate = None
+
+    def __init__(self, widths: dict[str, int], hidden: int, latent_dim: int) -> None:
+        def network(n_in: int, n_out: int) -> nn.Module:
+            return perceptron(n_in, (hidden, hidden)).append(nn.Linear(hidden, n_out))
+
+        self.order = list(widths)
+        encoders = [network(widths[view], latent_dim) for view in self.order]
+        decoders = [network(latent_dim, widths[view]) for view in self.order]
+        self.module = DCCAE(latent_dim, encoders, decoders)
+
+    def loss(self, batch: dict[str, Tensor], epoch: int) -> Tensor:
+        return self.module.loss({"views": [batch[view] for view in self.order]})["objective"]
+
+    def embed(self, x: Tensor) -> Tensor:
+        return self.module.encoders[self.order.index(CONDITION)](x)
+
+
+def train(
+    module: nn.Module,
+    loss: Callable[[dict[str, Tensor], int], Tensor],
+    pairs: dict[str, Tensor],
+    steps: int,
+    batch_size: int,
+) -> None:
+    """Minimise the library's loss by Adam, leaving out the last partial batch of an epoch."""
+    optimizer = torch.optim.Adam(module.parameters(), lr=LEARNING_RATE)
+    n_pairs = len(pairs[MAIN])
+    module.train()
     step = epoch = 0
     while step < steps:
         epoch += 1
-        for rows in torch.randperm(n_pairs).split(batch_size)[: steps - step]:
-            batch = DatasetOutput(data={name: values[rows] for name, values in pairs.items()})
-            loss = model(batch, epoch=epoch).loss
+        n_whole = max(1, n_pairs // batch_size) * batch_size
+        for rows in torch.randperm(n_pairs)[:n_whole].split(batch_size)[: steps - step]:
+            value = loss({name: table[rows] for name, table in pairs.items()}, epoch)
             optimizer.zero_grad()
-            loss.backward()
+            value.backward()
             optimizer.step()
             step += 1
+    module.eval()
+
+
+def build(args: argparse.Namespace, widths: dict[str, int]) -> Joint | Conditional | Correlated:
+    """Return the model of this name."""
+    sizes = widths, args.hidden, args.latent_dim
+    if args.model in JOINT:
+        return Joint(args.model, *sizes)
+    return {"cvae": Conditional, "dccae": Correlated}[args.model](*sizes)
 
 
 def main() -> None:
-    """Train on the pairs of a file, and write the embedding of its rows."""
+    """Train on the pairs of a file, and write what is made of its rows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=Path, required=True)
+    parser.add_argument("--tables", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--model", choices=[*JOINT, "cvae", "dccae"], default="mopoe")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch-size", type=int, default=100)
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--latent-dim", type=int, default=20)
+    parser.add_argument("--draws", type=int, default=100)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
-    with np.load(args.pairs) as file:
+    with np.load(args.tables) as file:
         tables = {name: torch.from_numpy(file[name].astype(np.float32)) for name in file.files}
-    rows = tables.pop("rows")
-    model = build({k: v.shape[1] for k, v in tables.items()}, args.hidden, args.latent_dim)
-    train(model, tables, args.steps, args.batch_size)
-    model.eval()
+    rows, columns = tables.pop("rows"), tables.pop("columns").long()
+    model = build(args, {name: table.shape[1] for name, table in tables.items()})
+    train(model.module, model.loss, tables, args.steps, args.batch_size)
+    out = {}
     with torch.no_grad():
-        # multivae reads the other modality too, and then leaves it out of the product.
-        nothing = torch.zeros(len(rows), tables["missing"].shape[1])
-        given = DatasetOutput(data={"observed": rows, "missing": nothing})
-        embedding = model.encode(given, cond_mod=["observed"], return_mean=True).z
-    np.savez(args.out, embedding=embedding.numpy())
+        if model.embed:
+            out["embedding"] = model.embed(rows).numpy()
+        if model.generate:
+            new = rows[len(tables[MAIN]) :]
+            out["generated"] = model.generate(new).numpy()
+            means = [model.generate(new, mean=False)[:, columns] for _ in range(args.draws)]
+            # The decoders' likelihood has a standard deviation of one.
+            draws = torch.stack(means, dim=1)
+            out["draws"] = (draws + torch.randn_like(draws)).numpy()
+    np.savez(args.out, **out)
 
 
 if __name__ == "__main__":

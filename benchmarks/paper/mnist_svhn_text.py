@@ -5,7 +5,7 @@ test pairs of a logistic regression on 500 training embeddings, of the model's o
 of its x_O-only twin. Table 6: coherence, how often a classifier trained on the real modality sees
 the right digit in the generated one.
 
-    python benchmarks/mnist_svhn_text.py --data FOLDER --size small --out benchmarks/results/mst
+    python -m benchmarks.paper.mnist_svhn_text --data FOLDER --out benchmarks/results/mst
 
 ``--pairs FOLDER`` writes the pairs of each seed, on which ``peers/mnist_svhn_text.py`` trains its
 models; ``--peers FOLDER`` reads what they made of them into the same tables.
@@ -17,22 +17,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from digit_experiments import (
-    SVHN_NOTE,
-    Digits,
-    parser,
-    publish,
-    read_digits,
-    shuffled,
-    take,
-    twin_of,
-)
 from joblib import Parallel, delayed
-from judges import fit_judge
-from mst_tables import CELLS, SUBSETS, coherence_table, figure_of_samples, latent_table
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import Bunch
 
+from benchmarks.paper.digits import SVHN_NOTE, Digits, parser, read_digits, shuffled, take, twin_of
+from benchmarks.paper.judges import fit_judge
+from benchmarks.paper.mst_tables import (
+    CELLS,
+    SUBSETS,
+    coherence_table,
+    figure_of_samples,
+    latent_table,
+)
+from benchmarks.publishing import publish
 from sklearn_cmmd import CMMDClassifier, Modality
 from sklearn_cmmd.datasets import make_mnist_svhn_text
 

@@ -3,25 +3,16 @@
 Accuracy on test pairs beside the x_O-only twin's, and the coherence of the generated house
 numbers: how often a classifier trained on real ones sees the digit in them.
 
-    python benchmarks/mnist_svhn.py --data FOLDER --size small
+    python -m benchmarks.paper.mnist_svhn --data FOLDER --size small
 """
 
 from dataclasses import dataclass
 
 import pandas as pd
-from digit_experiments import (
-    SVHN_NOTE,
-    Digits,
-    parser,
-    publish,
-    read_digits,
-    shuffled,
-    summarise,
-    take,
-    twin_of,
-)
-from judges import fit_judge
 
+from benchmarks.paper.digits import SVHN_NOTE, Digits, parser, read_digits, shuffled, take, twin_of
+from benchmarks.paper.judges import fit_judge
+from benchmarks.publishing import publish, summarise
 from sklearn_cmmd import CMMDClassifier, Modality
 from sklearn_cmmd.datasets import make_mnist_svhn
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from digit_experiments import mean_and_error
+
+from benchmarks.publishing import mean_and_error
 
 SUBSETS = ("m", "s", "t", "ms", "mt", "st", "mst")
 CELLS = {"m": ("s", "t", "st"), "s": ("m", "t", "mt"), "t": ("m", "s", "ms")}

@@ -1,6 +1,6 @@
 """What the full number of MNIST-SVHN-Text pairs costs in memory, and to gather a minibatch.
 
-python benchmarks/pairs_memory.py --data FOLDER
+python -m benchmarks.paper.pairs_memory --data FOLDER
 """
 
 import argparse
@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from digit_experiments import publish, read_digits
 
+from benchmarks.paper.digits import read_digits
+from benchmarks.publishing import publish
 from sklearn_cmmd import CMMDClassifier, Modality
 from sklearn_cmmd._fit_data import learn_layout, read_fit_data
 from sklearn_cmmd.datasets import make_mnist_svhn_text

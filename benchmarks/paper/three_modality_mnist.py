@@ -3,24 +3,15 @@
 The modalities are a digit, another rotated digit of the class, and a house number. Accuracy on
 test rows, beside the x_O-only twin's.
 
-    python benchmarks/three_modality_mnist.py --data FOLDER --size small
+    python -m benchmarks.paper.three_modality_mnist --data FOLDER --size small
 """
 
 from dataclasses import dataclass
 
 import pandas as pd
-from digit_experiments import (
-    SVHN_NOTE,
-    Digits,
-    parser,
-    publish,
-    read_digits,
-    shuffled,
-    summarise,
-    take,
-    twin_of,
-)
 
+from benchmarks.paper.digits import SVHN_NOTE, Digits, parser, read_digits, shuffled, take, twin_of
+from benchmarks.publishing import publish, summarise
 from sklearn_cmmd import CMMDClassifier, Modality
 from sklearn_cmmd.datasets import make_three_modality_mnist
 

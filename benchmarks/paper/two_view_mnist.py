@@ -3,16 +3,17 @@
 View 1 is rotated, view 2 is another digit of the class under noise. Error in % on the test rows,
 beside the x_O-only twin's: the same prior and classifier, trained without view 2.
 
-    python benchmarks/two_view_mnist.py --data FOLDER --size small
+    python -m benchmarks.paper.two_view_mnist --data FOLDER --size small
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from digit_experiments import parser, publish, read_digits, summarise, twin_of
 from sklearn.utils import Bunch
 
+from benchmarks.paper.digits import parser, read_digits, twin_of
+from benchmarks.publishing import publish, summarise
 from sklearn_cmmd import CMMDClassifier
 from sklearn_cmmd.datasets import make_two_view_mnist
 
