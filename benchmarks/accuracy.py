@@ -102,16 +102,21 @@ COLUMNS = ["pair", "split", "method", "seconds", "accuracy", "n_test", "log_loss
 COLUMNS += ["rmse", "energy", "coverage", "wrong"]
 
 
-def run_one(pair: Pair, n_split: int, method: str, peers_python: Path | None) -> dict:
-    """Fit one method on one split."""
+def run_one(pair: Pair, n_split: int, method: str, peers_python: Path | None) -> list[dict]:
+    """Fit one method on one split, and score what comes of it."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     task, y_test = task_of(pair, n_split, peers_python)
     start = time.perf_counter()
-    outcome = METHODS[method](task)
+    outcomes = METHODS[method](task)
     seconds = time.perf_counter() - start
-    about = {"pair": pair.name, "split": n_split, "method": method, "seconds": seconds}
-    return about | scores(outcome, task, y_test)
+    about = {"pair": pair.name, "split": n_split, "seconds": seconds}
+    if isinstance(outcomes, Outcome):
+        outcomes = {method: outcomes}
+    return [
+        about | {"method": name} | scores(outcome, task, y_test)
+        for name, outcome in outcomes.items()
+    ]
 
 
 def jobs(args: argparse.Namespace, done: set[tuple]) -> list[tuple]:
@@ -124,9 +129,9 @@ def jobs(args: argparse.Namespace, done: set[tuple]) -> list[tuple]:
     return [
         (pair, n_split, method, args.peers_python)
         for n_split in range(1 if args.quick else args.splits)
+        for method in methods
         for pair in chosen
         if n_split == 0 or pair.is_train is None
-        for method in methods
         if (pair.name, n_split, method) not in done
     ]
 
@@ -138,9 +143,9 @@ def run(args: argparse.Namespace, file: Path) -> pd.DataFrame:
         known = pd.read_csv(file)[["pair", "split", "method"]]
         done = set(known.itertuples(index=False, name=None))
     todo = (delayed(run_one)(*job) for job in jobs(args, done))
-    for record in Parallel(args.jobs, return_as="generator_unordered", verbose=5)(todo):
-        row = pd.DataFrame([record], columns=COLUMNS)
-        row.to_csv(file, mode="a", header=not file.exists(), index=False, float_format="%.5g")
+    for records in Parallel(args.jobs, return_as="generator_unordered", verbose=5)(todo):
+        rows = pd.DataFrame(records, columns=COLUMNS)
+        rows.to_csv(file, mode="a", header=not file.exists(), index=False, float_format="%.5g")
     return pd.read_csv(file)
 
 

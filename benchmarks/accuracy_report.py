@@ -7,31 +7,56 @@ import sys
 
 import numpy as np
 import pandas as pd
-from accuracy_methods import CMMD, MEAN, ORACLES, REGRESSIONS, RIDGE, SEARCHED, TUNED, TWIN, UNTUNED
+from accuracy_methods import (
+    CMMD,
+    CMMD_5,
+    MEAN,
+    ORACLES,
+    REGRESSIONS,
+    RIDGE,
+    SEARCHED,
+    SEARCHED_5,
+    TUNED,
+    TWIN,
+    TWIN_5,
+    TWIN_SEARCHED,
+    TWIN_SEARCHED_5,
+    UNTUNED,
+)
 from defaults import environment
 from scipy import stats
 
 MARGIN = 0.05  # by which an oracle must beat the best of x_O to show that x_M tells something
 REGRESSORS = [name for name in REGRESSIONS if name != MEAN]
+OURS = [CMMD, CMMD_5, SEARCHED, SEARCHED_5]
+TWIN_OF = {
+    CMMD: TWIN,
+    CMMD_5: TWIN_5,
+    SEARCHED: TWIN_SEARCHED,
+    SEARCHED_5: TWIN_SEARCHED_5,
+}
 
 
 def by_pair(results: pd.DataFrame, metric: str, methods: list[str]) -> pd.DataFrame:
-    """Mean over the splits, a row for each pair, of the methods that ran on every pair."""
+    """Mean over the splits, a row for each pair, a column for each method that ran."""
     means = results.pivot_table(metric, "pair", "method", sort=False)
     return means[[name for name in methods if name in means]]
 
 
 def errors(results: pd.DataFrame) -> pd.DataFrame:
-    """Unpack which test rows were misclassified: a column of bools for each method."""
+    """Unpack which test rows were misclassified: 1 or 0, a column for each method."""
     rows = {}
-    for (pair, split, method), part in results.dropna(subset="accuracy").groupby(
-        ["pair", "split", "method"], sort=False
-    ):
-        packed = np.frombuffer(bytes.fromhex(part.wrong.iloc[0][1:]), np.uint8)
-        wrong = np.unpackbits(packed)[: int(part.n_test.iloc[0])]
-        rows[method, pair, split] = pd.Series(wrong.astype(float))
-    stacked = pd.concat(rows, names=["method", "pair", "split", "row"])
-    return stacked.unstack("method")
+    for record in results.dropna(subset="accuracy").itertuples():
+        packed = np.frombuffer(bytes.fromhex(record.wrong[1:]), np.uint8)
+        wrong = np.unpackbits(packed)[: int(record.n_test)]
+        rows[record.method, record.pair, record.split] = pd.Series(wrong.astype(float))
+    return pd.concat(rows, names=["method", "pair", "split", "row"]).unstack("method")
+
+
+def rivals_of(ours: str, names: list[str]) -> list[str]:
+    """Return the methods that are not CMMD; of the twins, none of a larger size."""
+    larger = () if ours in (CMMD_5, SEARCHED_5) else (TWIN_5, TWIN_SEARCHED_5)
+    return [name for name in names if name not in (*OURS, *larger)]
 
 
 def difference(wrong: pd.DataFrame, one: str, other: str) -> tuple[float, float]:
@@ -40,18 +65,18 @@ def difference(wrong: pd.DataFrame, one: str, other: str) -> tuple[float, float]
     return apart.mean(), apart.sem()
 
 
-def against_best(results: pd.DataFrame, ours: str, others: list[str]) -> pd.DataFrame:
-    """Points of ours above the best of the others, for each pair."""
+def advantages(wrong: pd.DataFrame, ours: str, rivals: list[str]) -> pd.DataFrame:
+    """Points of ours above the best of the rivals and above the twin, for each pair."""
     rows = []
-    for pair, wrong in errors(results).groupby("pair", sort=False):
-        means = wrong.mean()
-        best = means[[name for name in others if name in means]].idxmin()
-        points, error = difference(wrong, ours, best)
-        twin_points, twin_error = difference(wrong, ours, TWIN)
-        told = means[best] - means[list(ORACLES)].min() >= MARGIN
-        rows.append([pair, best, points, error, points < -2 * error, twin_points, twin_error, told])
-    columns = ["pair", "best other", f"{ours} − it", "±", "far below", f"{ours} − twin", "± "]
-    return pd.DataFrame(rows, columns=[*columns, "x_M tells"])
+    for pair, part in wrong.groupby("pair", sort=False):
+        means = part.mean()
+        best = means[rivals].idxmin()
+        points, error = difference(part, ours, best)
+        row = [pair, best, points, error, points < -2 * error]
+        told = means[rivals].min() - means[list(ORACLES)].min() >= MARGIN
+        rows.append([*row, *difference(part, ours, TWIN_OF[ours]), told])
+    columns = ["pair", "best rival", f"{ours} − it", "±", "far below"]
+    return pd.DataFrame(rows, columns=[*columns, f"{ours} − twin", "± ", "x_M tells"])
 
 
 def interval(values: pd.Series) -> str:
@@ -74,26 +99,31 @@ def ranking(table: pd.DataFrame, ours: str, higher_is_better: bool = True) -> pd
     return pd.DataFrame(rows).sort_values("mean rank")
 
 
-def told_by_missing(gains: pd.DataFrame, ours: str) -> str:
-    """Say what ours gains over the twin where x_M tells something, and over all."""
-    parts = []
-    for title, part in (("where x_M tells", gains[gains["x_M tells"]]), ("all", gains)):
+def verdict(gains: pd.DataFrame, ours: str) -> str:
+    """Say how often ours is far below the best rival, and what it gains over the twin."""
+    parts = [f"{ours} is below the best rival by more than two errors on "]
+    parts[0] += f"{gains['far below'].sum()} of {len(gains)} pairs"
+    for title, part in (("where x_M tells", gains[gains["x_M tells"]]), ("on all", gains)):
         if len(part) > 1:
-            parts.append(f"{title} ({len(part)} pairs): {interval(part[f'{ours} − twin'])}")
-    return f"{ours} − twin, points: " + "; ".join(parts)
+            points = interval(part[f"{ours} − twin"])
+            parts.append(f"{ours} − twin, {title} ({len(part)} pairs): {points} points")
+    return "\n".join(parts)
 
 
 def generation(results: pd.DataFrame) -> list[str]:
     """Return the tables of the generated view."""
-    everything = [CMMD, SEARCHED, "authors' preset", *REGRESSIONS, "CVAE"]
+    everything = [*OURS, "authors' preset", *REGRESSIONS, "CVAE"]
     everything += ["LR on MoPoE", "LR on MVAE", "LR on MMVAE"]
     rmse = by_pair(results, "rmse", everything)
     best = rmse[REGRESSORS].min(axis=1)
-    ratio = (rmse[CMMD] / best).rename("CMMD / best regression")
-    below = f"lower than every regression on {(ratio < 1).sum()} of {len(ratio)} pairs, "
-    below += f"by more than 2 % worse on {(ratio > 1.02).sum()}"
+    ours = [name for name in OURS if name in rmse]
+    ratio = rmse[ours].div(best, axis=0)
+    lower, worse = (ratio < 1).sum(), (ratio > 1.02).sum()
+    below = pd.DataFrame({"lower than every regression": lower, "worse by over 2 %": worse})
     parts = [
-        f"rmse of x_M, relative to the mean's\n{rmse.join(ratio).round(3).to_string()}\n{below}",
+        f"rmse of x_M, relative to the mean's\n{rmse.round(3).to_string()}",
+        f"rmse over that of the best regression\n{ratio.round(3).to_string()}",
+        f"of {len(ratio)} pairs\n{below.to_string()}",
         f"rmse, ranks\n{ranking(rmse, CMMD, False).to_string()}",
         f"energy score\n{by_pair(results, 'energy', everything).round(3).to_string()}",
         "coverage of 90 % intervals\n"
@@ -102,27 +132,38 @@ def generation(results: pd.DataFrame) -> list[str]:
     return parts
 
 
+def classification(results: pd.DataFrame, title: str, names: list[str]) -> list[str]:
+    """Return the tables of one group of classifiers."""
+    accuracy = by_pair(results, "accuracy", [*names, *ORACLES])
+    parts = [f"Accuracy, {title}\n{accuracy.round(3).to_string()}"]
+    wrong = errors(results)
+    for ours in (name for name in OURS if name in names and name in accuracy):
+        rivals = [name for name in rivals_of(ours, names) if name in accuracy]
+        ranks = ranking(accuracy[[ours, *rivals]], ours)
+        parts.append(f"Ranks of {ours} and its rivals\n{ranks.to_string()}")
+        gains = advantages(wrong, ours, rivals)
+        parts.append(f"{gains.round(1).to_string(index=False)}\n{verdict(gains, ours)}")
+    probabilistic = pd.DataFrame(
+        {metric: by_pair(results, metric, names).mean() for metric in ("log_loss", "calibration")}
+    )
+    parts.append(f"Probabilities, means over the pairs\n{probabilistic.round(3).to_string()}")
+    return parts
+
+
 def report(results: pd.DataFrame) -> str:
     """Return all tables."""
-    parts = [environment()]
-    for title, group, ours in (
-        ("scikit-learn's and our defaults", UNTUNED, CMMD),
-        ("searched inside the training rows", TUNED, SEARCHED),
+    counts = results.groupby("pair", sort=False).split.nunique()
+    parts = [environment(), f"Splits\n{counts.to_string()}"]
+    searched = [*TUNED, SEARCHED_5, TWIN_SEARCHED_5]
+    for title, names, needed in (
+        ("defaults", list(UNTUNED), CMMD),
+        ("searched inside the training rows", searched, SEARCHED),
     ):
-        if ours not in set(results.method):
-            continue
-        accuracy = by_pair(results, "accuracy", [*group, *ORACLES])
-        parts.append(f"Accuracy, {title}\n{accuracy.round(3).to_string()}")
-        rivals = accuracy.drop(columns=list(ORACLES))
-        parts.append(f"Ranks, {title}\n{ranking(rivals, ours).to_string()}")
-        gains = against_best(results, ours, [name for name in group if name != ours])
-        parts.append(f"Points, {title}\n{gains.round(1).to_string(index=False)}")
-        parts.append(told_by_missing(gains, ours))
-        for metric in ("log_loss", "calibration"):
-            table = by_pair(results, metric, list(group)).dropna(axis=1)
-            parts.append(f"{metric}, {title}\n{table.round(3).to_string()}")
-            parts.append(f"{metric}, means\n{table.mean().round(3).to_string()}")
-    return "\n\n".join([*parts, *(generation(results) if RIDGE in set(results.method) else [])])
+        if needed in set(results.method):
+            parts += classification(results, title, names)
+    if RIDGE in set(results.method):
+        parts += generation(results)
+    return "\n\n".join(parts)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,9 @@ from sklearn_cmmd import CMMDClassifier, CMMDTransformer
 PEER = Path(__file__).parent / "peers" / "tables.py"
 
 
+PAPER_FORM = {"label_in_encoder": True, "label_smoothing": 0.0, "dropout": 0.2}
+
+
 @dataclass
 class Views:
     """Standardised views of training and test rows, and what is learned of them without labels.
@@ -54,7 +57,7 @@ class Views:
     def transformer(self) -> CMMDTransformer:
         """CMMD without labels, fitted to all pairs."""
         X, X_missing = self.pairs
-        return CMMDTransformer(random_state=self.seed).fit(X, X_missing=X_missing)
+        return CMMDTransformer(dropout=0.2, random_state=self.seed).fit(X, X_missing=X_missing)
 
     @cached_property
     def variates(self) -> tuple[np.ndarray, np.ndarray]:
@@ -131,7 +134,7 @@ def _on_labelled(task: Task, **params: Any) -> np.ndarray:
     X_missing = views.X_missing[rows]
     if np.isnan(X_missing).all():
         return twin(task)
-    clf = CMMDClassifier(label_in_encoder=True, random_state=views.seed)
+    clf = CMMDClassifier(**PAPER_FORM, random_state=views.seed)
     clf.fit(views.X[rows], task.y[rows], X_missing=X_missing, **params)
     return clf.predict(views.X_test)
 
