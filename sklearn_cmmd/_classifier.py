@@ -7,14 +7,50 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_cmmd._base import BaseCMMD
-from sklearn_cmmd._labels import check_scored
+from sklearn_cmmd._labels import check_labels
 from sklearn_cmmd._parameters import documented
 
-__all__ = ["CMMDClassifier"]
+__all__ = ["CMMDClassifier", "ScoredOnLabels"]
+
+
+class ScoredOnLabels(ClassifierMixin):
+    """A classifier whose score refuses rows without a label, which would count as a class."""
+
+    classes_: np.ndarray
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy; of multilabel data, the share of rows with all labels right.
+
+        Parameters
+        ----------
+        X : as in `fit`, of shape (n, ...)
+            The observed modalities, in the form of the fit.
+        y : array-like of shape (n,), or indicator matrix of shape (n, n_labels)
+            The true labels.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            A share of the rows.
+
+        Raises
+        ------
+        ValueError
+            If a row has no label.
+        """
+        check_is_fitted(self)
+        if check_labels(y, self.classes_)[1] is not None:
+            raise ValueError(
+                "Some rows to score have no label. Score labelled rows only; in a search, split "
+                "with cv=sklearn_cmmd.model_selection.SemiSupervisedSplit(...)."
+            )
+        return float(super().score(X, y, sample_weight))
 
 
 @documented
-class CMMDClassifier(ClassifierMixin, BaseCMMD):
+class CMMDClassifier(ScoredOnLabels, BaseCMMD):
     r"""Classifier that learns from several modalities and predicts from some of them.
 
     Every row of the training data has observed modalities `X`, missing modalities `X_missing` and
@@ -213,32 +249,6 @@ class CMMDClassifier(ClassifierMixin, BaseCMMD):
             In the order of `classes_`.
         """
         return self._predict(self._read(X), lambda module, x: module.predict(x).log_mean())
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy; of multilabel data, the share of rows with all labels right.
-
-        Parameters
-        ----------
-        X : as in `fit`, of shape (n, ...)
-            The observed modalities, in the form of the fit.
-        y : array-like of shape (n,), or indicator matrix of shape (n, n_labels)
-            The true labels.
-        sample_weight : array-like of shape (n,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        float
-            A share of the rows.
-
-        Raises
-        ------
-        ValueError
-            If a row has no label.
-        """
-        check_is_fitted(self)
-        check_scored(y, self.classes_)
-        return float(super().score(X, y, sample_weight))
 
     def _decode(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the most probable class, or an indicator of the labels above one half."""

@@ -10,7 +10,6 @@ import torch
 from scipy.special import logsumexp
 from sklearn.base import (
     BaseEstimator,
-    ClassifierMixin,
     ClassNamePrefixFeaturesOutMixin,
     MetaEstimatorMixin,
     TransformerMixin,
@@ -22,8 +21,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
-from sklearn_cmmd._classifier import CMMDClassifier
-from sklearn_cmmd._labels import check_scored
+from sklearn_cmmd._classifier import CMMDClassifier, ScoredOnLabels
 from sklearn_cmmd._random import seed_sequence
 from sklearn_cmmd._stacks import Fit, cut, prepared, shared_loader, train_stack
 from sklearn_cmmd._validation import is_mapping
@@ -34,7 +32,7 @@ __all__ = ["CMMDEnsemble"]
 
 class CMMDEnsemble(
     ClassNamePrefixFeaturesOutMixin,
-    ClassifierMixin,
+    ScoredOnLabels,
     TransformerMixin,
     MetaEstimatorMixin,
     BaseEstimator,
@@ -194,32 +192,6 @@ class CMMDEnsemble(
         logs = np.stack([member.predict_log_proba(X) for member in self.estimators_])
         mean: np.ndarray = logsumexp(logs, axis=0) - np.log(logs.dtype.type(len(logs)))
         return mean
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy; of multilabel data, the share of rows with all labels right.
-
-        Parameters
-        ----------
-        X : as in `fit`, of shape (n, ...)
-            The observed modalities, in the form of the fit.
-        y : array-like of shape (n,), or indicator matrix of shape (n, n_labels)
-            The true labels.
-        sample_weight : array-like of shape (n,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        float
-            A share of the rows.
-
-        Raises
-        ------
-        ValueError
-            If a row has no label.
-        """
-        check_is_fitted(self)
-        check_scored(y, self.classes_)
-        return float(super().score(X, y, sample_weight))
 
     def transform(self, X: Any) -> np.ndarray:
         """Embed rows: the means of p(z|x_O) of all members, side by side.

@@ -14,7 +14,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
-__all__ = ["Labels", "check_labels", "check_scored", "check_two_classes", "unlabelled_rows"]
+__all__ = ["Labels", "check_labels", "check_two_classes", "unlabelled_rows"]
 
 UNLABELLED = -1
 
@@ -158,15 +158,6 @@ def check_labels(y: Any, classes: Any = None) -> tuple[Any, np.ndarray | None]:
     if known.shape[0]:
         _check_targets(known)
     return y, None if unlabelled is None else ~unlabelled
-
-
-def check_scored(y: Any, classes: Any) -> None:
-    """Raise a ValueError if a row to score has no label."""
-    if check_labels(y, classes)[1] is not None:
-        raise ValueError(
-            "Some rows to score have no label. Score labelled rows only; in a search, split "
-            "with cv=sklearn_cmmd.model_selection.SemiSupervisedSplit(...)."
-        )
 
 
 def _check_targets(y: Any) -> None:
