@@ -20,7 +20,7 @@ from sklearn_cmmd.networks import mlp
 from sklearn_cmmd.objective import loss, terms
 from sklearn_cmmd.objective.terms import LossTerms
 
-UPDATES, BATCH = 2000, 100
+UPDATES, EPOCHS, BATCH = 2000, 200, 100
 NETWORKS = ("prior_hidden", "encoder_hidden", "decoder_hidden")
 
 ALL_LABELS = {
@@ -195,8 +195,9 @@ def _refitted(pair: Pair, seed: int) -> CMMDClassifier:
     return _plain(pair, seed, early_stopping=False, max_epochs=best)
 
 
-def _n_epochs(pair: Pair) -> int:
-    return -(-UPDATES // -(-len(pair.y) // BATCH))
+def _n_epochs(pair: Pair, most: int = EPOCHS) -> int:
+    n_batches = -(-len(pair.y) // BATCH)
+    return min(most, -(-UPDATES // n_batches))
 
 
 def _cosine(pair: Pair, seed: int) -> CMMDClassifier:
@@ -219,6 +220,9 @@ def _longer(times: float) -> Callable[[Pair, int], CMMDClassifier]:
 
 
 AROUND = {
+    "2,000 updates, however few rows": lambda pair, seed: _plain(
+        pair, seed, max_epochs=_n_epochs(pair, most=UPDATES)
+    ),
     "half the updates": _longer(0.5),
     "twice the updates": _longer(2),
     "early stopping, then all rows": _refitted,

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 AUTO_BATCH_SIZE = 100
-AUTO_UPDATES = 2000
+AUTO_UPDATES, AUTO_EPOCHS = 2000, 200
 AUTO_STOPPING_ROWS = 500
 AUTO_DROPOUT, AUTO_DROPOUT_UNLABELLED = 0.3, 0.5
 AUTO_LABEL_SMOOTHING = 0.1
@@ -149,7 +149,7 @@ batch_size : int or "auto", default="auto"
     100 and the number of rows.
 max_epochs : int or "auto", default="auto"
     Number of passes over the rows, at most. "auto" is as many as make 2,000 updates of the
-    weights, so that small data are not undertrained.
+    weights, so that small data are not undertrained, but no more than 200.
 early_stopping : bool or "auto", default="auto"
     Whether to hold out labelled rows, to stop when their loss no longer falls, and to restore the
     weights of the best epoch. "auto" does so from 500 labelled rows on (without any labels, from
@@ -345,7 +345,8 @@ def training_settings(
         dropout = AUTO_DROPOUT_UNLABELLED if n_unlabelled else AUTO_DROPOUT
     max_epochs = estimator.max_epochs
     if max_epochs == "auto":
-        max_epochs = ceil(AUTO_UPDATES / ceil(epoch_rows(n_training, n_unlabelled) / batch_size))
+        n_batches = ceil(epoch_rows(n_training, n_unlabelled) / batch_size)
+        max_epochs = min(AUTO_EPOCHS, ceil(AUTO_UPDATES / n_batches))
     return TrainingSettings(
         max_epochs=1 if incremental else max_epochs,
         batch_size=batch_size,
