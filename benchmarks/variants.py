@@ -4,9 +4,11 @@ Most are parameters. Some stand inside the package, and are put in its place for
 around an estimator: other columns, other numbers of fits, callbacks.
 """
 
+import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -19,8 +21,9 @@ from sklearn_cmmd import CMMDClassifier, Modality
 from sklearn_cmmd.networks import mlp
 from sklearn_cmmd.objective import loss, terms
 from sklearn_cmmd.objective.terms import LossTerms
+from sklearn_cmmd.training import engine
 
-UPDATES, EPOCHS, BATCH = 2000, 200, 100
+MOST_UPDATES, BATCH = 2000, 100
 NETWORKS = ("prior_hidden", "encoder_hidden", "decoder_hidden")
 
 ALL_LABELS = {
@@ -94,6 +97,10 @@ def _on_pairs(rows):
     }
 
 
+def _watching(name, monitor, plain=engine.EarlyStopping, **kwargs):
+    return plain(name, **kwargs)
+
+
 def _tiny(layer, gain, fan_in, generator, plain=mlp.init_layer):
     plain(layer, 1e-3, 1, generator)
 
@@ -110,6 +117,11 @@ INSIDE_FEW = {
     "KL and teacher on pairs alone": (terms, "_having", _on_pairs),
 }
 INSIDE_ALL = {
+    "stop by the classification loss": (
+        engine,
+        "EarlyStopping",
+        partial(_watching, "valid_classification"),
+    ),
     "weights N(0, .001²) at first (its code's)": (mlp, "init_layer", _tiny),
     "gain 1 at first": (mlp, "hidden_gain", _glorot),
 }
@@ -195,13 +207,13 @@ def _refitted(pair: Pair, seed: int) -> CMMDClassifier:
     return _plain(pair, seed, early_stopping=False, max_epochs=best)
 
 
-def _n_epochs(pair: Pair, most: int = EPOCHS) -> int:
-    n_batches = -(-len(pair.y) // BATCH)
-    return min(most, -(-UPDATES // n_batches))
+def _n_epochs(pair: Pair, n_updates: float) -> int:
+    """Return how many passes make so many updates."""
+    return math.ceil(n_updates / math.ceil(len(pair.y) / BATCH))
 
 
 def _cosine(pair: Pair, seed: int) -> CMMDClassifier:
-    n_epochs = _n_epochs(pair)
+    n_epochs = _n_epochs(pair, MOST_UPDATES)
     schedule = LRScheduler("CosineAnnealingLR", T_max=n_epochs)
     return _plain(pair, seed, early_stopping=False, max_epochs=n_epochs, callbacks=[schedule])
 
@@ -216,12 +228,12 @@ def _plain(pair: Pair, seed: int, **params: Any) -> CMMDClassifier:
 
 
 def _longer(times: float) -> Callable[[Pair, int], CMMDClassifier]:
-    return lambda pair, seed: _plain(pair, seed, max_epochs=round(times * _n_epochs(pair)))
+    return lambda pair, seed: _plain(pair, seed, max_epochs=_n_epochs(pair, times * MOST_UPDATES))
 
 
 AROUND = {
     "2,000 updates, however few rows": lambda pair, seed: _plain(
-        pair, seed, max_epochs=_n_epochs(pair, most=UPDATES)
+        pair, seed, max_epochs=_n_epochs(pair, MOST_UPDATES)
     ),
     "half the updates": _longer(0.5),
     "twice the updates": _longer(2),

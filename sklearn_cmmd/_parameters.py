@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 AUTO_BATCH_SIZE = 100
-AUTO_UPDATES, AUTO_EPOCHS = 2000, 200
+AUTO_EPOCHS, LEAST_UPDATES, MOST_UPDATES = 200, 500, 2000
 AUTO_STOPPING_ROWS = 500
 AUTO_DROPOUT, AUTO_DROPOUT_UNLABELLED = 0.3, 0.5
 AUTO_LABEL_SMOOTHING = 0.1
@@ -148,8 +148,8 @@ batch_size : int or "auto", default="auto"
     Number of rows of a minibatch, no more than there are rows to fit. "auto" is the smaller of
     100 and the number of rows.
 max_epochs : int or "auto", default="auto"
-    Number of passes over the rows, at most. "auto" is as many as make 2,000 updates of the
-    weights, so that small data are not undertrained, but no more than 200.
+    Number of passes over the rows, at most. "auto" is 200, but no fewer than make 500 updates of
+    the weights, and no more than make 2,000.
 early_stopping : bool or "auto", default="auto"
     Whether to hold out labelled rows, to stop when their loss no longer falls, and to restore the
     weights of the best epoch. "auto" does so from 500 labelled rows on (without any labels, from
@@ -346,7 +346,8 @@ def training_settings(
     max_epochs = estimator.max_epochs
     if max_epochs == "auto":
         n_batches = ceil(epoch_rows(n_training, n_unlabelled) / batch_size)
-        max_epochs = min(AUTO_EPOCHS, ceil(AUTO_UPDATES / n_batches))
+        least, most = (ceil(n / n_batches) for n in (LEAST_UPDATES, MOST_UPDATES))
+        max_epochs = min(max(AUTO_EPOCHS, least), most)
     return TrainingSettings(
         max_epochs=1 if incremental else max_epochs,
         batch_size=batch_size,

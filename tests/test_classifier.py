@@ -593,9 +593,9 @@ class TestWarmStart:
         assert not any(name.endswith("reconstruction") for name in clf.history_)
 
 
-def test_budget_makes_up_for_small_data():
-    # ⌈2000 / number of batches⌉, a tenth of the rows being held out, and at most 200
-    for n_rows, epochs in ((10, 200), (499, 200), (1200, 182), (20_000, 12)):
+def test_budget_depends_on_the_rows():
+    # 1, 2, 5, 11 and 180 batches, a tenth of the rows being held out from 500 on
+    for n_rows, epochs in ((10, 500), (160, 250), (499, 200), (1200, 182), (20_000, 12)):
         settings = training_settings(CMMDClassifier(), n_rows, 0, incremental=False)
         assert settings.max_epochs == epochs
     assert training_settings(CMMDClassifier(), 10, 0, incremental=True).max_epochs == 1
