@@ -67,7 +67,8 @@ def energy_score(draws: np.ndarray, true: np.ndarray) -> float:
 
 def coverage(draws: np.ndarray, true: np.ndarray) -> float:
     """Share of the values between the quantiles of the draws that are to hold nine in ten."""
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
+    levels = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    low, high = np.quantile(draws, levels, axis=1, method="weibull")
     return float(np.mean((low <= true) & (true <= high)))
 
 

@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -21,7 +20,6 @@ from sklearn_cmmd import CMMDClassifier, Modality
 from sklearn_cmmd.networks import mlp
 from sklearn_cmmd.objective import loss, terms
 from sklearn_cmmd.objective.terms import LossTerms
-from sklearn_cmmd.training import engine
 
 MOST_UPDATES, BATCH = 2000, 100
 NETWORKS = ("prior_hidden", "encoder_hidden", "decoder_hidden")
@@ -97,10 +95,6 @@ def _on_pairs(rows):
     }
 
 
-def _watching(name, monitor, plain=engine.EarlyStopping, **kwargs):
-    return plain(name, **kwargs)
-
-
 def _tiny(layer, gain, fan_in, generator, plain=mlp.init_layer):
     plain(layer, 1e-3, 1, generator)
 
@@ -117,11 +111,7 @@ INSIDE_FEW = {
     "KL and teacher on pairs alone": (terms, "_having", _on_pairs),
 }
 INSIDE_ALL = {
-    "stop by the classification loss": (
-        engine,
-        "EarlyStopping",
-        partial(_watching, "valid_classification"),
-    ),
+    "stop by the whole loss": (CMMDClassifier, "_watched", "loss"),
     "weights N(0, .001²) at first (its code's)": (mlp, "init_layer", _tiny),
     "gain 1 at first": (mlp, "hidden_gain", _glorot),
 }

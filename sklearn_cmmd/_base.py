@@ -54,6 +54,8 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     """What `CMMDClassifier` and `CMMDTransformer` have in common."""
 
     _parameter_constraints = CONSTRAINTS
+    # The loss of rows held out that early stopping watches.
+    _watched = "loss"
     module_: CMMD
 
     def __init__(

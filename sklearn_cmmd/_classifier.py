@@ -124,6 +124,8 @@ class CMMDClassifier(ScoredOnLabels, BaseCMMD):
     (500, 240)
     """
 
+    _watched = "classification"
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,

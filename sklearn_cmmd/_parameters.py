@@ -152,7 +152,8 @@ max_epochs : int or "auto", default="auto"
     the weights, and no more than make 2,000.
 early_stopping : bool or "auto", default="auto"
     Whether to hold out labelled rows, to stop when their loss no longer falls, and to restore the
-    weights of the best epoch. "auto" does so from 500 labelled rows on (without any labels, from
+    weights of the best epoch. A classifier watches their classification loss, a transformer the
+    whole. "auto" does so from 500 labelled rows on (without any labels, from
     500 rows), and never in `partial_fit`.
 validation_fraction : float, default=0.1
     Share of the labelled rows held out for early stopping, in (0, 1).
@@ -356,6 +357,7 @@ def training_settings(
         dropout=dropout,
         precision=estimator.precision,
         validation_fraction=fraction,
+        watched=estimator._watched,
         patience=estimator.n_iter_no_change,
         tol=estimator.tol,
         verbose=int(estimator.verbose),

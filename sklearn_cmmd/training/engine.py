@@ -120,7 +120,7 @@ def _callbacks(
         last.append(("progress", EpochBar() if sys.stderr.isatty() else PrintLog()))
     if has_validation:
         stopping = EarlyStopping(
-            "valid_loss",
+            f"valid_{settings.watched}",
             patience=settings.patience,
             threshold=settings.tol,
             threshold_mode="abs",
@@ -320,9 +320,9 @@ class CMMDNet(ClassifierMixin, NeuralNet):
     def _record(self, prefix: str, terms: dict[str, float]) -> None:
         norm = float(self.flat_.values.detach().norm())
         _check_finite(terms | {"norm of the weights": norm}, len(self.history), prefix)
-        earlier = self.epoch_terms_.get(f"{prefix}_loss", [])
-        self.history.record(f"{prefix}_loss_best", terms["loss"] < min(earlier, default=np.inf))
         for name, value in terms.items():
+            earlier = self.epoch_terms_.get(f"{prefix}_{name}", [])
+            self.history.record(f"{prefix}_{name}_best", value < min(earlier, default=np.inf))
             self.history.record(f"{prefix}_{name}", value)
             self.epoch_terms_.setdefault(f"{prefix}_{name}", []).append(value)
 

@@ -15,8 +15,9 @@ __all__ = ["Job", "Trained", "TrainingSettings"]
 class TrainingSettings:
     """How long and how fast to train, in plain values.
 
-    `validation_fraction` is the share of the rows held out; `patience` the number of epochs
-    without an improvement of their loss by `tol` after which training stops.
+    `validation_fraction` is the share of the rows held out; `watched` the term of their loss, or
+    "loss", that is to improve; `patience` the number of epochs without an improvement of it by
+    `tol` after which training stops.
     """
 
     max_epochs: int
@@ -26,6 +27,7 @@ class TrainingSettings:
     dropout: float
     precision: str
     validation_fraction: float
+    watched: str
     patience: int
     tol: float
     verbose: int

@@ -267,8 +267,8 @@ class Record:
             self.history.setdefault(f"{prefix}_{name}", []).append(value)
 
     def watch(self) -> bool:
-        """Return whether the loss of the rows held out fell by more than the tolerance."""
-        loss = self.history["valid_loss"][-1]
+        """Return whether what is watched of the rows held out fell by more than the tolerance."""
+        loss = self.history[f"valid_{self.settings.watched}"][-1]
         if loss < self.threshold:
             self.threshold, self.n_misses = loss - self.settings.tol, 0
             return True

@@ -57,7 +57,7 @@ def test_scheduler_that_watches_the_validation_loss(digits, stopping):
 
 
 def test_checkpoint(digits, stopping, tmp_path):
-    checkpoint = Checkpoint(monitor="valid_loss_best", dirname=tmp_path, load_best=False)
+    checkpoint = Checkpoint(monitor="valid_classification_best", dirname=tmp_path, load_best=False)
     clf = fit(digits, **stopping | {"callbacks": [checkpoint]})
     saved = torch.load(tmp_path / "params.pt", weights_only=True)
     # Early stopping restored the best epoch, which the checkpoint saved too.
@@ -122,7 +122,11 @@ def test_history_has_every_term(digits, stopping):
     assert h["train_loss"][-1] < h["train_loss"][0]
 
 
-def test_best_state_is_restored(digits, stopping):
+@pytest.mark.parametrize(
+    ("cls", "watched"),
+    [(CMMDClassifier, "valid_classification"), (CMMDTransformer, "valid_loss")],
+)
+def test_best_state_is_restored(digits, stopping, cls, watched):
     class Keep(Callback):
         def on_train_begin(self, net, **kwargs):
             self.states = []
@@ -133,8 +137,9 @@ def test_best_state_is_restored(digits, stopping):
 
     keep = Keep()
     noisy = stopping | {"learning_rate": 0.05, "max_epochs": 40, "n_iter_no_change": 5}
-    clf = fit(digits, **noisy | {"callbacks": [keep]})
-    best = int(np.argmin(clf.history_["valid_loss"]))
+    X, M, y = digits
+    clf = cls(**noisy | {"callbacks": [keep]}).fit(X, y, X_missing=M)
+    best = int(np.argmin(clf.history_[watched]))
     assert best < clf.n_iter_ - 1
     for name, value in clf.module_.state_dict().items():
         assert torch.equal(value, keep.states[best][name])
