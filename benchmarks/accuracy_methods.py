@@ -254,7 +254,9 @@ REGRESSIONS: dict[str, Method] = {
     RIDGE: _regression(lambda seed: RidgeCV(np.logspace(-2, 4, 13))),
     "k-nearest neighbours": _regression(lambda seed: KNeighborsRegressor(10)),
     "extra trees": _regression(lambda seed: ExtraTreesRegressor(random_state=seed)),
-    "MLP regression": _regression(lambda seed: MLPRegressor(hidden_layer_sizes=HIDDEN, random_state=seed)),
+    "MLP regression": _regression(
+        lambda seed: MLPRegressor(hidden_layer_sizes=HIDDEN, random_state=seed)
+    ),
 }
 PEERS_GENERATION: dict[str, Method] = {"CVAE": _embedding("cvae")}
 EVERY = UNTUNED | TUNED | ORACLES | REGRESSIONS | PEERS_GENERATION

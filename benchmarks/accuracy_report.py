@@ -138,6 +138,8 @@ def classification(results: pd.DataFrame, title: str, names: list[str]) -> list[
     parts = [f"Accuracy, {title}\n{accuracy.round(3).to_string()}"]
     wrong = errors(results)
     for ours in (name for name in OURS if name in names and name in accuracy):
+        if not {TWIN_OF[ours], *ORACLES} <= set(accuracy):
+            continue
         rivals = [name for name in rivals_of(ours, names) if name in accuracy]
         ranks = ranking(accuracy[[ours, *rivals]], ours)
         parts.append(f"Ranks of {ours} and its rivals\n{ranks.to_string()}")
