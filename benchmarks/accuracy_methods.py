@@ -4,15 +4,14 @@ Every method takes a `Task` and returns an `Outcome`, or several by name. None b
 the missing view of a test row, and what is tuned is tuned on training rows alone.
 """
 
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from peer_tables import made_by_peer
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import (
     ExtraTreesRegressor,
@@ -29,7 +28,6 @@ from sklearn.svm import SVC
 from sklearn_cmmd import CMMDClassifier, CMMDEnsemble, authors_preset
 from sklearn_cmmd.model_selection import StackedGridSearchCV
 
-PEER = Path(__file__).parent / "peers" / "tables.py"
 N_DRAWS, MOST_COLUMNS = 100, 200
 FOLDS = 3
 HIDDEN = (128, 128)
@@ -85,20 +83,16 @@ class Task:
 
     def by_peer(self, model: str) -> dict[str, np.ndarray]:
         """Return what a peer's model makes of the training and the test rows."""
-        with TemporaryDirectory() as folder:
-            tables, out = Path(folder, "tables.npz"), Path(folder, "out.npz")
-            np.savez(
-                tables,
-                observed=self.X,
-                missing=self.X_missing,
-                rows=np.vstack([self.X, self.X_test]),
-                columns=self.columns,
-            )
-            command = [self.peers_python, PEER, "--tables", tables, "--out", out]
-            command += ["--model", model, "--seed", self.seed, "--draws", N_DRAWS]
-            subprocess.run(list(map(str, command)), check=True, capture_output=True)
-            with np.load(out) as file:
-                return dict(file)
+        return made_by_peer(
+            self.peers_python,
+            model,
+            self.seed,
+            N_DRAWS,
+            observed=self.X,
+            missing=self.X_missing,
+            rows=np.vstack([self.X, self.X_test]),
+            columns=self.columns,
+        )
 
 
 def _classified(clf: Any, X_test: np.ndarray) -> Outcome:

@@ -5,15 +5,14 @@ sees the missing view of a test row.
 """
 
 import math
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from peer_tables import made_by_peer
 from sklearn.base import BaseEstimator
 from sklearn.cross_decomposition import CCA
 from sklearn.decomposition import PCA
@@ -25,8 +24,6 @@ from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 from sklearn.svm import SVC
 
 from sklearn_cmmd import CMMDClassifier, CMMDTransformer
-
-PEER = Path(__file__).parent / "peers" / "tables.py"
 
 
 # What the paper's form and its two stages are fitted with, beside our other defaults.
@@ -84,16 +81,17 @@ class Views:
     @cached_property
     def by_mopoe(self) -> tuple[np.ndarray, np.ndarray]:
         """Embeddings of training and test rows by multivae's MoPoE, fitted to all pairs."""
-        with TemporaryDirectory() as folder:
-            tables, out = Path(folder, "tables.npz"), Path(folder, "out.npz")
-            observed, missing = self.pairs
-            rows = np.vstack([self.X, self.X_test])
-            np.savez(tables, observed=observed, missing=missing, rows=rows, columns=[])
-            command = [self.peers_python, PEER, "--tables", tables, "--out", out]
-            command += ["--model", "mopoe", "--seed", self.seed, "--draws", 1]
-            subprocess.run(list(map(str, command)), check=True, capture_output=True)
-            with np.load(out) as file:
-                train, test = np.split(file["embedding"], [len(self.X)])
+        observed, missing = self.pairs
+        made = made_by_peer(
+            self.peers_python,
+            "mopoe",
+            self.seed,
+            observed=observed,
+            missing=missing,
+            rows=np.vstack([self.X, self.X_test]),
+            columns=np.arange(0),
+        )
+        train, test = np.split(made["embedding"], [len(self.X)])
         return train, test
 
 

@@ -16,7 +16,7 @@ from pairs import Pair
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from skorch.callbacks import Callback, LRScheduler
 
-from sklearn_cmmd import CMMDClassifier, Modality
+from sklearn_cmmd import CMMDClassifier, CMMDEnsemble, Modality
 from sklearn_cmmd.networks import mlp
 from sklearn_cmmd.objective import loss, terms
 from sklearn_cmmd.objective.terms import LossTerms
@@ -78,7 +78,7 @@ FEW_LABELS = {
     "dropout=0.7": {"dropout": 0.7},
     "omega=1": {"omega": 1.0},
     "alpha=300": {"alpha": 300},
-    "label_smoothing=0 (the paper's)": {"label_smoothing": 0.0},
+    "label_smoothing=0.1": {"label_smoothing": 0.1},
 }
 
 
@@ -118,7 +118,7 @@ INSIDE_ALL = {
 
 
 class Average(Callback):
-    """Exponential moving average of the weights, which stands in for them from an epoch on."""
+    """Exponential moving average of the weights, which replaces them at the end of the training."""
 
     def __init__(self, decay: float) -> None:
         self.decay = decay
@@ -129,29 +129,10 @@ class Average(Callback):
     def on_batch_end(self, net, training, **kwargs):
         if training:
             self.mean_.lerp_(net.flat_.values.detach(), 1 - self.decay)
-            self.pending_ = True
 
     def on_epoch_end(self, net, **kwargs):
-        """At the end the average stays."""
         if len(net.history) == net.max_epochs:
             net.flat_.values.data.copy_(self.mean_)
-
-
-@dataclass
-class Members:
-    """Several fits, whose probabilities and generated views are averaged."""
-
-    members: list[CMMDClassifier]
-
-    def predict_proba(self, X):
-        return np.mean([member.predict_proba(X) for member in self.members], axis=0)
-
-    def score(self, X, y):
-        classes = self.members[0].classes_
-        return np.mean(classes[self.predict_proba(X).argmax(axis=1)] == y)
-
-    def generate_missing(self, X):
-        return np.mean([member.generate_missing(X) for member in self.members], axis=0)
 
 
 @dataclass
@@ -173,8 +154,8 @@ class Scaled:
         return self.scaler_missing.inverse_transform(generated)
 
 
-def _members(n: int) -> Callable[[Pair, int], Members]:
-    return lambda pair, seed: Members([_plain(pair, 100 * seed + i) for i in range(n)])
+def _five(pair: Pair, seed: int) -> CMMDEnsemble:
+    return CMMDEnsemble(random_state=seed).fit(pair.X, pair.y, X_missing=pair.X_missing)
 
 
 def _scaled(scaler: Any, scaler_missing: Any, **params: Any) -> Callable[[Pair, int], Scaled]:
@@ -191,9 +172,9 @@ def _scaled(scaler: Any, scaler_missing: Any, **params: Any) -> Callable[[Pair, 
 def _refitted(pair: Pair, seed: int) -> CMMDClassifier:
     """Fit all rows for as many epochs as were best with rows held out."""
     first = _plain(pair, seed)
-    if "valid_loss" not in first.history_:
+    if "valid_classification" not in first.history_:
         return first
-    best = 1 + int(np.argmin(first.history_["valid_loss"]))
+    best = 1 + int(np.argmin(first.history_["valid_classification"]))
     return _plain(pair, seed, early_stopping=False, max_epochs=best)
 
 
@@ -230,7 +211,7 @@ AROUND = {
     "early stopping, then all rows": _refitted,
     "no early stopping, cosine schedule": _cosine,
     "no early stopping, averaged weights": _averaged,
-    "mean of 5 fits": _members(5),
+    "mean of 5 fits": _five,
     "quantiles of x_O": _scaled(
         QuantileTransformer(n_quantiles=100, output_distribution="normal"), StandardScaler()
     ),
