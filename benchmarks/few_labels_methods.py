@@ -25,7 +25,6 @@ from sklearn.svm import SVC
 
 from sklearn_cmmd import CMMDClassifier, CMMDTransformer
 
-
 # What the paper's form and its two stages are fitted with, beside our other defaults.
 PAPER_FORM = {"label_in_encoder": True, "label_smoothing": 0.0, "dropout": 0.2}
 N_UPDATES = 2000
