@@ -278,7 +278,6 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         data = read_fit_data(self, X, y, X_missing, sample_weight, 1 if going_on else 2, known)
         n_labelled, n_unlabelled = data.n_by_label
         settings = training_settings(self, n_labelled, n_unlabelled, incremental)
-        objective = objective_of(self, n_unlabelled)
         if going_on:
             self._go_on(data, "partial_fit" if incremental else "warm_start")
         else:
@@ -287,6 +286,8 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         self.device_ = device
         streams = Streams.spawn(self._seeds)
         rows, held_out = (load or FitData.rows)(data, self._layout, device), None
+        # What is given to `partial_fit` is a part of the data, of unknown size.
+        objective = objective_of(self, n_unlabelled, 0 if incremental else rows.n_paired)
         if settings.validation_fraction:
             rows, held_out = split_rows(rows, settings.validation_fraction, self._split_seed)
         return Job(self.module_.to(device), objective, rows, held_out, settings, streams)

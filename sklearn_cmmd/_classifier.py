@@ -88,7 +88,8 @@ class CMMDClassifier(ScoredOnLabels, BaseCMMD):
         For each epoch the mean over the training rows, and over those held out, of the loss and
         of its terms before weighting, in nats: `"train_loss"`, `"train_reconstruction"`,
         `"train_prior_reconstruction"`, `"train_classification"`, `"train_kl"`, `"train_mmd"`,
-        where the posterior teaches `"train_posterior_classification"` and `"train_distillation"`,
+        `"train_scale_prior"` where scales of columns are learned, where the posterior teaches
+        `"train_posterior_classification"` and `"train_distillation"`,
         and the same with `"valid_"`.
     n_iter_ : int
         Number of epochs run.

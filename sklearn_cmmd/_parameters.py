@@ -31,6 +31,8 @@ AUTO_EPOCHS, LEAST_UPDATES, MOST_UPDATES = 200, 500, 2000
 AUTO_STOPPING_ROWS = 500
 AUTO_DROPOUT, AUTO_DROPOUT_UNLABELLED = 0.3, 0.5
 AUTO_LABEL_SMOOTHING = 0.1
+# Imaginary rows, as far off as the mean is, that keep learned scales from becoming too small.
+SCALE_PRIOR_ROWS = 300
 
 POSITIVE_INT = [Interval(Integral, 1, None, closed="left")]
 NON_NEGATIVE = [Interval(Real, 0, None, closed="left")]
@@ -196,7 +198,8 @@ def authors_preset(batch_size: int = 100) -> dict[str, Any]:
     nearly flat in high dimension; its classifier sees the mean of the prior; and it decodes no
     draws of the prior. Two mistakes are not offered: the ½ that its KL divergence lacks, and an
     epsilon in Adam of 1e-4 in effect. Layer widths, ω and latent_dim belong to each experiment
-    of the paper, and are not set here.
+    of the paper, and are not set here. Nor are the modalities, of which the paper's have a variance
+    for each row: ``Modality("x_M", scale="row")``.
 
     Parameters
     ----------
@@ -274,8 +277,8 @@ def check_consistent(estimator: Any) -> None:
         raise ValueError(f"bandwidth must hold positive widths. Got {bandwidth!r} instead.")
 
 
-def objective_of(estimator: Any, n_unlabelled: int) -> Objective:
-    """Put the parameters of the objective together."""
+def objective_of(estimator: Any, n_unlabelled: int, n_pairs: int) -> Objective:
+    """Put the parameters of the objective together; without pairs there is no prior on scales."""
     smoothing = estimator.label_smoothing
     if smoothing == "auto":
         smoothing = 0.0 if n_unlabelled else AUTO_LABEL_SMOOTHING
@@ -291,6 +294,7 @@ def objective_of(estimator: Any, n_unlabelled: int) -> Objective:
         decode_prior=estimator.decode_prior,
         distillation=estimator.distillation,
         label_smoothing=smoothing,
+        scale_prior=SCALE_PRIOR_ROWS / n_pairs if n_pairs else 0.0,
     )
 
 

@@ -19,6 +19,7 @@ from skorch.helper import SliceDict
 from sklearn_cmmd import CMMDClassifier, Modality
 from sklearn_cmmd._fit_data import split_rows
 from sklearn_cmmd._parameters import training_settings
+from sklearn_cmmd.datasets import load_multiple_features
 from sklearn_cmmd.training import matrices
 
 
@@ -191,6 +192,23 @@ def test_memmap(split, small, tmp_path, monkeypatch):
     monkeypatch.setattr(matrices, "RESIDENT_BYTES", 0)
     clf = CMMDClassifier(**small).fit(mapped[0], y, X_missing=mapped[1])
     assert np.array_equal(clf.predict_proba(X_test), plain.predict_proba(X_test))
+
+
+def test_intervals_of_few_rows(monkeypatch):
+    """Of 120 digits: nine in ten pixels of others lie where nine in ten draws do."""
+    digits = load_multiple_features(observed="fourier", missing="pixels")
+    rows = np.random.RandomState(0).permutation(2000)[:400]
+    X, M, y = digits.data[rows], digits.data_missing[rows], digits.target[rows]
+
+    def coverage():
+        clf = CMMDClassifier(random_state=0).fit(X[:120], y[:120], X_missing=M[:120])
+        draws = clf.generate_missing(X[120:], n_samples=100, random_state=0)
+        low, high = np.quantile(draws, [0.05, 0.95], axis=1, method="weibull")
+        return np.mean((low <= M[120:]) & (M[120:] <= high))
+
+    assert coverage() == pytest.approx(0.9, abs=0.04)
+    monkeypatch.setattr("sklearn_cmmd._parameters.SCALE_PRIOR_ROWS", 0)
+    assert coverage() < 0.75
 
 
 def test_frames_come_back_as_frames(split, small):

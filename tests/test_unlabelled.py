@@ -11,6 +11,7 @@ from skorch.helper import SliceDict
 
 from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Modality
 from sklearn_cmmd._fit_data import FitData, read_fit_data
+from sklearn_cmmd._parameters import SCALE_PRIOR_ROWS
 from sklearn_cmmd.datasets import IndexedArray
 from sklearn_cmmd.model_selection import SemiSupervisedSplit, StackedGridSearchCV
 from tests.conftest import SMALL
@@ -117,6 +118,22 @@ def test_whole_data_have_no_masks(digits, cls, monkeypatch):
     assert all(part.labelled is None and part.present is None for part in seen)
     assert auto.module_.architecture == plain.module_.architecture
     assert list(auto.history_) == list(plain.history_)
+
+
+def test_prior_of_scales_counts_the_pairs(digits, small):
+    """Not the rows without x_M, nor those of weight zero; and not in a stream of unknown length."""
+    X, M, y = digits
+    M, weight = M.copy(), np.ones(240)
+    M[:50], weight[40:70] = np.nan, 0
+    few, incremental = ({"X_missing": M, "sample_weight": weight}, False), ({"X_missing": M}, True)
+    found = [
+        CMMDClassifier(**small)._prepare(X, y, **given, incremental=part, classes=[0, 1, 2])
+        for given, part in (few, incremental)
+    ]
+    assert found[0].objective.scale_prior == SCALE_PRIOR_ROWS / 170
+    assert found[1].objective.scale_prior == 0
+    assert found[1].rows.n_paired == 190
+    assert CMMDClassifier(**small)._prepare(X, y).objective.scale_prior == 0
 
 
 def test_unlabelled_rows_switch_to_the_teacher(half, small):

@@ -66,8 +66,10 @@ class Modality:
         standardised as a whole, or each channel by itself.
     scale : {"column", "row"} or float, default="column"
         Standard deviation of "gaussian", scale b of "laplace". "column" learns one for each
-        column, "row" one for each row and column, as in the paper; learned ones have a floor of
-        3 % of what the data are divided by. A number fixes it, in the units of the data.
+        column, as of the data and 300 imaginary rows that are off by what the data are divided by
+        (`partial_fit` does without these); "row" learns one for each row and column, as in the
+        paper. Learned ones have a floor of 3 % of what the data are divided by. A number fixes it,
+        in the units of the data.
     axis : int, default=-1
         Axis of the shape along which the classes of "categorical" are.
 

@@ -1,7 +1,7 @@
 """Networks that take a context and return a distribution: prior, encoder, classifier, decoder."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -185,3 +185,15 @@ class Decoder(nn.Module):
             head(features[i], dropout) for head, i in zip(self.heads, self.network, strict=True)
         )
         return Joint(parts, tuple(self.columns), self.weights, self.order)
+
+    def prior_loss(self) -> Tensor | None:
+        """Return what draws the learned scales to one; None if there are none.
+
+        Each modality is weighted as in the log-likelihood of a row.
+        """
+        losses = [
+            weight * loss
+            for weight, head in zip(self.weights, self.heads, strict=True)
+            if (loss := cast(Likelihood, head.likelihood).prior_loss()) is not None
+        ]
+        return torch.stack(losses).sum() if losses else None

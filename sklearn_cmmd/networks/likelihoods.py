@@ -14,6 +14,7 @@ from sklearn_cmmd.networks.distributions import (
     Bernoulli,
     Categorical,
     CategoricalGrid,
+    Distribution,
     Gaussian,
     Laplace,
 )
@@ -52,6 +53,10 @@ class Likelihood(nn.Module):
     def __init__(self, features: int) -> None:
         super().__init__()
         self.features = features
+
+    def prior_loss(self) -> Tensor | None:
+        """Return what draws the learned scales to one; None if there are none."""
+        return None
 
 
 class ScaledLikelihood(Likelihood):
@@ -98,6 +103,14 @@ class ScaledLikelihood(Likelihood):
             return loc, self._bounded(log_scale)
         log_scale = self.fixed if self.raw is None else self._bounded(self.raw)
         return raw, log_scale
+
+    def prior_loss(self) -> Tensor | None:
+        """Return −log density of a row that is off by one in every column."""
+        if self.raw is None:
+            return None
+        loc = torch.zeros_like(self.raw)
+        distribution: Distribution = self(loc)
+        return -distribution.log_prob(torch.ones_like(loc))
 
     def _bounded(self, raw: Tensor) -> Tensor:
         return self.bound * torch.tanh(raw / self.bound)

@@ -15,6 +15,10 @@ learns, on every pair, what it says under q [2]_ [3]_:
 
 the bar meaning that no gradient flows through the teacher, and that dropout spares it.
 
+The scales of the columns of x_M are learned, and networks that know their few rows by heart make
+them too small. So imaginary rows may stand beside the data, each off by one, a standard deviation,
+in every column: for a variance an inverse gamma prior.
+
 References
 ----------
 .. [1] Mancisidor, Kampffmeyer, Aas, Jenssen. Discriminative multimodal learning via conditional
@@ -75,6 +79,9 @@ class Objective:
         the prior. Without effect where the encoder sees the label.
     label_smoothing : float in [0, 1)
         Share of a label that is spread evenly over all classes, or over yes and no.
+    scale_prior : float
+        Number of imaginary rows that draw the learned scales of x_M to one, for each row of the
+        data.
     """
 
     omega: float = 0.5
@@ -87,6 +94,7 @@ class Objective:
     decode_prior: float = 0.0
     distillation: float = 0.0
     label_smoothing: float = 0.0
+    scale_prior: float = 0.0
 
     def evaluate(
         self,
@@ -117,9 +125,10 @@ class Objective:
         q = module.posterior(x, rows.missing, labels, dropout)
         z_q, z_p = q.rsample(noise), p.rsample(noise)
 
-        from_q = from_p = None
+        from_q = from_p = scale_prior = None
         if module.decoder is not None:
             from_q, from_p = self._reconstruction(module, rows, z_q, z_p, dropout)
+            scale_prior = module.decoder.prior_loss() if self.scale_prior > 0 else None
         predicted = taught = target = None
         if module.classifier is not None:
             at_mean = self.classifier_input == "mean"
@@ -133,6 +142,7 @@ class Objective:
             *_classification(predicted, taught, target, self._smoothed(module, labels)),
             gaussian_kl(q, p),
             self._divergence(q, p, z_q, z_p, noise, rows),
+            scale_prior,
         )
         return Evaluation(terms, predicted)
 
@@ -227,6 +237,7 @@ class Objective:
             "distillation": self.alpha * self.distillation,
             "kl": self.omega,
             "mmd": (1 - self.omega) * self.lam,
+            "scale_prior": self.scale_prior,
         }
         return [shares[name] for name in names]
 

@@ -50,6 +50,10 @@ class Rows(NamedTuple):
         return weighted.sum(-1) / has.sum().clamp_min(1)
 
 
+# Terms that no single row has.
+OF_BATCH = ("mmd", "scale_prior")
+
+
 class LossTerms(NamedTuple):
     """Losses in nats, each to be minimised, not yet weighted by ω, λ or α; None where absent."""
 
@@ -60,6 +64,7 @@ class LossTerms(NamedTuple):
     distillation: Tensor | None  # (batch,) cross-entropy of the two, the latter the target
     kl: Tensor  # (batch,)
     mmd: Tensor  # (), a statistic of the batch
+    scale_prior: Tensor | None = None  # (), −log density of an imaginary row, of the scales alone
 
     @property
     def names(self) -> list[str]:
@@ -68,13 +73,13 @@ class LossTerms(NamedTuple):
 
     def means(self, rows: Rows) -> Tensor:
         """Return the mean of every term, in this order, over the rows that have what it needs."""
-        per_row = {name: term for name, term in self._asdict().items() if term is not None}
-        per_row.pop("mmd")
+        per_row = {name: getattr(self, name) for name in self.names if name not in OF_BATCH}
+        of_batch = torch.stack([getattr(self, name) for name in self.names if name in OF_BATCH])
         if rows.is_whole:
-            return torch.cat([rows.mean(torch.stack(list(per_row.values()))), self.mmd[None]])
+            return torch.cat([rows.mean(torch.stack(list(per_row.values()))), of_batch])
         having = _having(rows)
         means = [rows.mean_where(term, having[name]) for name, term in per_row.items()]
-        return torch.stack([*means, self.mmd])
+        return torch.cat([torch.stack(means), of_batch])
 
     def counts(self, rows: Rows) -> Tensor:
         """Return over how many rows each of the means is."""

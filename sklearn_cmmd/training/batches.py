@@ -83,6 +83,15 @@ class PairedRows(torch.utils.data.Dataset[Any]):
         has = self.labelled.numpy(force=True)[self.index] > 0
         return np.flatnonzero(has), np.flatnonzero(~has)
 
+    @property
+    def n_paired(self) -> int:
+        """Number of rows that have something of the missing modalities."""
+        if self.missing is None:
+            return 0
+        if self.present is None:
+            return len(self)
+        return int(self.present[self.index.to(self.device)].amax(1).sum())
+
     def codes(self) -> np.ndarray | None:
         """Return the codes of the classes, or None if there are none or several a row."""
         if self.y is None or self.y.dim() > 1:

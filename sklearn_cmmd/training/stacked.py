@@ -49,6 +49,7 @@ def stack_key(job: Job) -> Hashable:
             alpha=0,
             decode_prior=job.objective.n_decodings,
             distillation=job.objective.n_classifications(job.module),
+            scale_prior=float(job.objective.scale_prior > 0),
         ),
         [
             len(Batches(rows, job.settings.batch_size)) for rows in both if rows is not None

@@ -140,6 +140,32 @@ def test_fixed_scale(likelihood, rng):
     assert not list(likelihood(3, (1.0, 1.0, 1.0)).parameters())
 
 
+@pytest.mark.parametrize("likelihood", [GaussianLikelihood, LaplaceLikelihood])
+def test_prior_of_scales_is_as_good_as_further_rows(likelihood, rng):
+    """The scale that is best of n rows and k imaginary ones is that of n + k rows."""
+    x = 0.3 * randn(rng, 50, 2)
+    one = likelihood(2).double()
+    optimizer = torch.optim.LBFGS(one.parameters(), max_iter=100, tolerance_grad=1e-10)
+
+    def loss():
+        optimizer.zero_grad()
+        value = -one(torch.zeros_like(x)).log_prob(x).sum() + 30 * one.prior_loss()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    deviation = {GaussianLikelihood: x.square(), LaplaceLikelihood: x.abs()}[likelihood]
+    want = (deviation.sum(0) + 30) / (50 + 30)
+    found = one(torch.zeros_like(x))[1].exp().detach()
+    torch.testing.assert_close(found, want, rtol=1e-6, atol=0)
+
+
+def test_only_learned_scales_have_a_prior():
+    none = [BernoulliLikelihood(3), CategoricalLikelihood(3)]
+    none += [GaussianLikelihood(3, scale) for scale in ("row", (1.0, 1.0, 1.0))]
+    assert all(likelihood.prior_loss() is None for likelihood in none)
+
+
 LIKELIHOODS = [
     BernoulliLikelihood(10),
     CategoricalLikelihood(10),

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch.distributions import Categorical, MultivariateNormal, Normal, kl_divergence
+from torch.distributions import Categorical, Laplace, MultivariateNormal, Normal, kl_divergence
 
 from sklearn_cmmd import authors_preset
 from sklearn_cmmd.networks.architecture import Architecture, Block
@@ -307,3 +307,23 @@ def test_label_smoothing_of_several_labels(batch):
         logits, 0.8 * y + 0.1, reduction="none"
     ).sum(1)
     torch.testing.assert_close(terms.classification, want, rtol=1e-12, atol=0)
+
+
+def test_prior_of_scales_against_torch_distributions(batch):
+    """A row that is one unit off, weighted as the modality is; no other term changes."""
+    wide = Block((0, 1, 2), "a", weight=0.5), Block((3, 4, 5), "b", likelihood="laplace")
+    module = initialised(replace(model().architecture, missing=wide))
+    (a, b), (rows, y, noise) = (head.likelihood for head in module.decoder.heads), batch
+    for likelihood in (a, b):
+        torch.nn.init.uniform_(likelihood.raw, -2, 2, generator=torch.Generator().manual_seed(0))
+    objective = Objective(scale_prior=0.2)
+    found = objective.evaluate(module, rows, y, noise).terms
+    plain = Objective().evaluate(module, rows, y, noise).terms
+    one, zero = torch.ones(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+    log_var, log_b = a(zero).log_var, b(zero).log_scale
+    want = -0.5 * Normal(0, (log_var / 2).exp()).log_prob(one).sum()
+    want -= Laplace(0, log_b.exp()).log_prob(one).sum()
+    torch.testing.assert_close(found.scale_prior, want, rtol=1e-12, atol=0)
+    assert plain.scale_prior is None
+    difference = objective.total(found, rows) - Objective().total(plain, rows)
+    torch.testing.assert_close(difference, 0.2 * want, rtol=1e-9, atol=0)

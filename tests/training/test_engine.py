@@ -17,6 +17,7 @@ from skorch.callbacks import (
 from torch.utils.tensorboard import SummaryWriter
 
 from sklearn_cmmd import CMMDClassifier, CMMDTransformer
+from sklearn_cmmd._parameters import SCALE_PRIOR_ROWS
 from sklearn_cmmd.training import engine
 
 
@@ -109,6 +110,7 @@ def test_callbacks_of_the_transformer_without_labels(digits, small):
 def test_history_has_every_term(digits, stopping):
     clf = fit(digits, **stopping | {"decode_prior": 0.5})
     terms = {"loss", "reconstruction", "prior_reconstruction", "classification", "kl", "mmd"}
+    terms |= {"scale_prior"}
     assert set(clf.history_) == {f"{part}_{term}" for part in ("train", "valid") for term in terms}
     assert {len(values) for values in clf.history_.values()} == {clf.n_iter_}
     h = {name: np.array(values) for name, values in clf.history_.items()}
@@ -117,6 +119,7 @@ def test_history_has_every_term(digits, stopping):
         + clf.alpha * h["valid_classification"]
         + clf.omega * h["valid_kl"]
         + (1 - clf.omega) * clf.lam * h["valid_mmd"]
+        + SCALE_PRIOR_ROWS / len(digits[0]) * h["valid_scale_prior"]
     )
     assert total == pytest.approx(h["valid_loss"], rel=1e-5)
     assert h["train_loss"][-1] < h["train_loss"][0]
