@@ -190,9 +190,9 @@ def bare_step(size: Size, run: Run, device: str = "cpu") -> Callable[[], float]:
         module = job.module.train()
 
         def loss(*batch: torch.Tensor) -> torch.Tensor:
-            return cmmd_loss(module, job.objective, *batch)
+            return cmmd_loss(module, job.objective, job.settings.dropout, *batch)
     else:
-        module = loss = BareCMMD(size).to(device)
+        module = loss = BareCMMD(size, job.objective, job.settings.dropout).to(device)
 
     def measure() -> float:
         clock = Clock(n_updates(job), job.rows.device)
@@ -264,11 +264,10 @@ def against_multivae(size: Size, run: Run, n_threads: int) -> Row:
 
 
 def against_skorch(size: Size, run: Run, n_threads: int) -> Row:
-    n_rows, n_epochs = run.budget(size)
-    X, y, X_missing = size.draw(n_rows)
+    X, y, X_missing = size.draw(run.budget(size)[0])
     rows = TensorDataset(*map(torch.from_numpy, (X, X_missing, y)))
     job = prepare(size, run)
-    net = skorch_net(job.module, job.objective, size, n_epochs)
+    net = skorch_net(job)
 
     def theirs() -> float:
         return 1000 * seconds(lambda: net.fit(rows, None)) / n_updates(job)

@@ -25,6 +25,7 @@ from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.objective.loss import Objective
 from sklearn_cmmd.objective.terms import Rows
+from sklearn_cmmd.training.job import Job
 
 N_CLASSES, N_SYMBOLS = 10, 71
 PEER = Path(__file__).parent / "peers" / "cvae_speed.py"
@@ -152,18 +153,18 @@ def widths_of(size: Size) -> dict[str, tuple[int, ...]]:
 
 
 class BareCMMD(nn.Module):
-    """The networks of a size as plain layers, and the loss with the default settings."""
+    """The networks of a size as plain layers, and the loss that the defaults amount to."""
 
-    def __init__(self, size: Size) -> None:
+    def __init__(self, size: Size, objective: Objective, dropout: float) -> None:
         super().__init__()
-        self.model = size.model()
+        self.objective = objective
         for name, widths in widths_of(size).items():
-            self.add_module(name, perceptron(widths, self.model.dropout))
+            self.add_module(name, perceptron(widths, dropout))
         self.log_var = nn.Parameter(torch.zeros(size.n_missing))
 
     def forward(self, x: Tensor, x_missing: Tensor, y: Tensor) -> Tensor:
         """Return the loss of a minibatch."""
-        model = self.model
+        weights = self.objective
         labels = F.one_hot(y, N_CLASSES).float()
         p_mean, p_log_var = self.prior(x).chunk(2, -1)
         context = torch.cat([x, x_missing, labels], -1)
@@ -172,12 +173,18 @@ class BareCMMD(nn.Module):
         z_q = q_mean + torch.exp(0.5 * q_log_var) * noise
         z_p = p_mean + torch.exp(0.5 * p_log_var) * noise
         divergence = gaussian_kl(q_mean, q_log_var, p_mean, p_log_var)
+        logits, smoothing = self.classifier(p_mean), weights.label_smoothing
         return (
             self.reconstruction(x, x_missing, z_q, z_p)
-            + model.alpha * F.cross_entropy(self.classifier(p_mean), y)
-            + model.omega * divergence
-            + (1 - model.omega) * model.lam * gaussian_mmd(z_q, z_p)
+            + weights.alpha * F.cross_entropy(logits, y, label_smoothing=smoothing)
+            + weights.omega * divergence
+            + (1 - weights.omega) * weights.lam * gaussian_mmd(z_q, z_p)
+            + weights.scale_prior * self.prior_of_variances()
         )
+
+    def prior_of_variances(self) -> Tensor:
+        inverse = torch.exp(-self.log_var)
+        return 0.5 * (inverse + self.log_var + np.log(2 * np.pi)).sum()
 
     def reconstruction(self, x: Tensor, x_missing: Tensor, z_q: Tensor, z_p: Tensor) -> Tensor:
         """Both draws have a share of one half, so that it is one mean over all rows."""
@@ -206,10 +213,12 @@ def gaussian_mmd(z_q: Tensor, z_p: Tensor) -> Tensor:
     return mean(kernel[:n, :n]) + mean(kernel[n:, n:]) - 2 * mean(kernel[:n, n:])
 
 
-def cmmd_loss(module: CMMD, objective: Objective, x: Tensor, x_missing: Tensor, y: Tensor):
+def cmmd_loss(
+    module: CMMD, objective: Objective, dropout: float, x: Tensor, x_missing: Tensor, y: Tensor
+) -> Tensor:
     """Return the package's own loss of a minibatch, with the randomness drawn plainly."""
     rows, units = Rows(x, x_missing), module.dropout_units(objective.n_decodings, 1)
-    keep = F.dropout(x.new_ones(len(x), units), CMMDClassifier().dropout)
+    keep = F.dropout(x.new_ones(len(x), units), dropout)
     noise = torch.randn(len(x), module.architecture.latent_dim, device=x.device)
     terms, _ = objective.evaluate(module, rows, y, noise, Dropout(keep))
     return objective.total(terms, rows)
@@ -261,6 +270,10 @@ def matrix_products(size: Size) -> Callable[[], None]:
 class RowByRowNet(NeuralNet):
     """skorch with its own loader, which fetches row by row, around the package's networks."""
 
+    def __init__(self, module: CMMD, *, dropout: float, **kwargs: Any) -> None:
+        self.dropout = dropout
+        super().__init__(module, **kwargs)
+
     def initialize_criterion(self) -> "RowByRowNet":
         self.criterion_ = self.criterion
         return self
@@ -268,20 +281,22 @@ class RowByRowNet(NeuralNet):
     def train_step_single(self, batch: Sequence[Tensor], **fit_params: Any) -> dict[str, Tensor]:
         """Return the loss, of which the gradients are now at the weights."""
         self._set_training(True)
-        loss = cmmd_loss(self.module_, self.criterion_, *batch)
+        loss = cmmd_loss(self.module_, self.criterion_, self.dropout, *batch)
         loss.backward()
         return {"loss": loss, "y_pred": loss.detach()}
 
 
-def skorch_net(module: CMMD, objective: Objective, size: Size, n_epochs: int) -> RowByRowNet:
+def skorch_net(job: Job) -> RowByRowNet:
+    """Return the net for the networks, the loss and the budget of a job."""
     settings = {f"optimizer__{name}": value for name, value in OPTIMIZER.items() if name != "lr"}
     return RowByRowNet(
-        module,
-        criterion=objective,
+        job.module,
+        dropout=job.settings.dropout,
+        criterion=job.objective,
         optimizer=torch.optim.AdamW,
         lr=OPTIMIZER["lr"],
-        max_epochs=n_epochs,
-        batch_size=size.params["batch_size"],
+        max_epochs=job.settings.max_epochs,
+        batch_size=job.settings.batch_size,
         iterator_train__shuffle=True,
         train_split=None,
         verbose=0,
