@@ -204,10 +204,11 @@ Method = Callable[[Task], Outcome | dict[str, Outcome]]
 CMMD, CMMD_5, SEARCHED, SEARCHED_5 = "CMMD", "CMMD × 5", "CMMD, searched", "CMMD × 5, searched"
 TWIN, TWIN_5, TWIN_SEARCHED = "x_O-only twin", "twin × 5", "twin, searched"
 TWIN_SEARCHED_5 = "twin × 5, searched"
+PRESET = "authors' preset"
 UNTUNED: dict[str, Method] = {
     CMMD: cmmd,
     CMMD_5: ensemble,
-    "authors' preset": preset,
+    PRESET: preset,
     TWIN: lambda task: task.by(_twin(task)),
     TWIN_5: lambda task: task.by(CMMDEnsemble(_twin(task), random_state=task.seed)),
     "LR": lambda task: task.by(_logistic()),
@@ -256,7 +257,7 @@ PEERS_GENERATION: dict[str, Method] = {"CVAE": _embedding("cvae")}
 EVERY = UNTUNED | TUNED | ORACLES | REGRESSIONS | PEERS_GENERATION
 OF_PEERS = ["CVAE", "LR on MoPoE", "LR on DCCAE", "LR on MVAE", "LR on MMVAE"]
 # The costly ones last, in case that a run is broken off.
-LAST = ["CVAE", "LR on MoPoE", "HGB, searched", "authors' preset", *OF_PEERS[2:]]
+LAST = ["CVAE", "LR on MoPoE", "HGB, searched", PRESET, *OF_PEERS[2:]]
 METHODS = {name: EVERY[name] for name in EVERY if name not in LAST} | {
     name: EVERY[name] for name in LAST
 }
