@@ -1,9 +1,10 @@
 """Accuracy from x_O alone, and what is generated of x_M, beside what the user would otherwise fit.
 
 `pairs.py` lists the pairs of views, `accuracy_methods.py` the methods. Published splits are used
-where they exist; elsewhere a fifth of the rows are test rows, anew for each of five splits, rows of
-a recording or a subject kept together. The test rows of the first split chose nothing, ever. The
-figures are appended to ``OUT.csv`` as they come; a run that is started again goes on where it was.
+where they exist, five times, with other seeds; elsewhere a fifth of the rows are test rows, anew
+for each of five splits, rows of a recording or a subject kept together. The test rows of the first
+split chose nothing, ever. The figures are appended to ``OUT.csv`` as they come; a run that is
+started again goes on where it was.
 
     python benchmarks/accuracy.py --data FOLDER --peers-python .venv-peers/bin/python \
         --out benchmarks/results/accuracy
@@ -124,6 +125,8 @@ def jobs(args: argparse.Namespace, done: set[tuple]) -> list[tuple]:
     """Return what `run_one` takes, for what is not done: split after split."""
     methods = [name for name in args.methods if args.peers_python or name not in OF_PEERS]
     chosen = list(pairs(args.data, DEVELOPMENT | HELD_BACK))
+    if args.only:
+        chosen = [pair for pair in chosen if any(word in pair.name for word in args.only)]
     if args.quick:
         chosen = [pair for pair in chosen if len(pair.y) <= SMALL_ROWS]
         methods = [name for name in methods if name not in SLOW]
@@ -132,7 +135,6 @@ def jobs(args: argparse.Namespace, done: set[tuple]) -> list[tuple]:
         for n_split in range(1 if args.quick else args.splits)
         for method in methods
         for pair in chosen
-        if n_split == 0 or pair.is_train is None
         if (pair.name, n_split, method) not in done
     ]
 
@@ -156,6 +158,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of .npz files")
     parser.add_argument("--out", type=Path, required=True, help="results, without a suffix")
     parser.add_argument("--splits", type=int, default=5)
+    parser.add_argument("--only", nargs="*", help="words in the names of the pairs to run")
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=METHODS)
     parser.add_argument("--peers-python", type=Path, help="interpreter with multivae and cca-zoo")
     parser.add_argument("--jobs", type=int, default=2)

@@ -72,9 +72,12 @@ def rivals_of(ours: str, names: list[str]) -> list[str]:
 
 
 def difference(wrong: pd.DataFrame, one: str, other: str) -> tuple[float, float]:
-    """Points by which a method is above another, and the standard error over the test rows."""
+    """Points by which a method is above another, and the standard error over the test rows.
+
+    A row of a published split is tested with every seed, and counts once.
+    """
     apart = 100 * (wrong[other] - wrong[one]).dropna()
-    return apart.mean(), apart.sem()
+    return apart.mean(), apart.groupby("row").mean().sem()
 
 
 def advantages(wrong: pd.DataFrame, ours: str, rivals: list[str]) -> pd.DataFrame:
