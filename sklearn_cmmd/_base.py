@@ -32,6 +32,7 @@ from sklearn_cmmd._fit_data import (
 from sklearn_cmmd._parameters import (
     CONSTRAINTS,
     architecture_of,
+    are_few_labels,
     check_consistent,
     objective_of,
     training_settings,
@@ -287,7 +288,8 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         streams = Streams.spawn(self._seeds)
         rows, held_out = (load or FitData.rows)(data, self._layout, device), None
         # What is given to `partial_fit` is a part of the data, of unknown size.
-        objective = objective_of(self, n_unlabelled, 0 if incremental else rows.n_paired)
+        few_labels = are_few_labels(n_labelled, n_unlabelled)
+        objective = objective_of(self, few_labels, 0 if incremental else rows.n_paired)
         if settings.validation_fraction:
             rows, held_out = split_rows(rows, settings.validation_fraction, self._split_seed)
         return Job(self.module_.to(device), objective, rows, held_out, settings, streams)

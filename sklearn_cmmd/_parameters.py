@@ -19,6 +19,7 @@ from sklearn_cmmd.training.precision import PRECISIONS
 __all__ = [
     "CONSTRAINTS",
     "architecture_of",
+    "are_few_labels",
     "authors_preset",
     "check_consistent",
     "documented",
@@ -28,8 +29,9 @@ __all__ = [
 
 AUTO_BATCH_SIZE = 100
 AUTO_EPOCHS, LEAST_UPDATES, MOST_UPDATES = 200, 500, 2000
-AUTO_STOPPING_ROWS = 500
-AUTO_DROPOUT, AUTO_DROPOUT_UNLABELLED = 0.3, 0.5
+# Labelled rows from which on some can be held out, and labels are not few.
+MANY_LABELS = 500
+AUTO_DROPOUT, AUTO_DROPOUT_FEW_LABELS = 0.3, 0.5
 AUTO_LABEL_SMOOTHING = 0.1
 # Imaginary rows, as far off as the mean is, that keep learned scales from becoming too small.
 SCALE_PRIOR_ROWS = 300
@@ -105,7 +107,7 @@ activation : {"relu", "softplus", "tanh", "silu", "gelu"}, default="silu"
     Activation of the hidden layers.
 dropout : float or "auto", default="auto"
     Probability with which a hidden unit of a fully connected layer is silenced in training, in
-    [0, 1). "auto" is 0.3, or 0.5 if some rows have no label.
+    [0, 1). "auto" is 0.3, or 0.5 if some rows have no label and fewer than 500 have one.
 kernel : {"gaussian", "imq"}, default="gaussian"
     Kernel of the MMD.
 bandwidth : {"dimension", "authors"}, float or sequence of float, default="dimension"
@@ -134,8 +136,8 @@ distillation : float, default=1.0
 label_smoothing : float or "auto", default="auto"
     Share, in [0, 1), of each label that the classifier is told to spread evenly over all classes,
     or over yes and no where there are several labels. It learns to be less sure. 0 is the
-    objective of [1]_; "auto" is 0.1, or 0 if some rows have no label. The encoder sees the labels
-    as they are.
+    objective of [1]_; "auto" is 0.1, or 0 if some rows have no label and fewer than 500 have one.
+    The encoder sees the labels as they are.
 decoder_input : {"both", "latent"}, default="both"
     Whether the decoder sees x_O and z or z alone. "latent" puts all that is known of x_M into z.
 fusion : {"joint", "product"}, default="joint"
@@ -277,11 +279,16 @@ def check_consistent(estimator: Any) -> None:
         raise ValueError(f"bandwidth must hold positive widths. Got {bandwidth!r} instead.")
 
 
-def objective_of(estimator: Any, n_unlabelled: int, n_pairs: int) -> Objective:
+def are_few_labels(n_labelled: int, n_unlabelled: int) -> bool:
+    """Whether some rows have no label, and few have one."""
+    return n_unlabelled > 0 and n_labelled < MANY_LABELS
+
+
+def objective_of(estimator: Any, few_labels: bool, n_pairs: int) -> Objective:
     """Put the parameters of the objective together; without pairs there is no prior on scales."""
     smoothing = estimator.label_smoothing
     if smoothing == "auto":
-        smoothing = 0.0 if n_unlabelled else AUTO_LABEL_SMOOTHING
+        smoothing = 0.0 if few_labels else AUTO_LABEL_SMOOTHING
     is_plain = isinstance(estimator.bandwidth, (str, Real))
     return Objective(
         omega=estimator.omega,
@@ -337,7 +344,7 @@ def training_settings(
         )
     stops = estimator.early_stopping
     if stops == "auto":
-        stops = n_labelled >= AUTO_STOPPING_ROWS
+        stops = n_labelled >= MANY_LABELS
     fraction = estimator.validation_fraction if stops and not incremental else 0.0
     n_training = n_labelled - ceil(fraction * n_labelled)
     if n_training < 1 and not incremental:
@@ -347,7 +354,8 @@ def training_settings(
         )
     dropout = estimator.dropout
     if dropout == "auto":
-        dropout = AUTO_DROPOUT_UNLABELLED if n_unlabelled else AUTO_DROPOUT
+        few_labels = are_few_labels(n_labelled, n_unlabelled)
+        dropout = AUTO_DROPOUT_FEW_LABELS if few_labels else AUTO_DROPOUT
     max_epochs = estimator.max_epochs
     if max_epochs == "auto":
         n_batches = ceil(epoch_rows(n_training, n_unlabelled) / batch_size)

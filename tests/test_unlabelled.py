@@ -9,9 +9,8 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedKFold
 from skorch.helper import SliceDict
 
-from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Modality
+from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Modality, _parameters
 from sklearn_cmmd._fit_data import FitData, read_fit_data
-from sklearn_cmmd._parameters import SCALE_PRIOR_ROWS
 from sklearn_cmmd.datasets import IndexedArray
 from sklearn_cmmd.model_selection import SemiSupervisedSplit, StackedGridSearchCV
 from tests.conftest import SMALL
@@ -130,7 +129,7 @@ def test_prior_of_scales_counts_the_pairs(digits, small):
         CMMDClassifier(**small)._prepare(X, y, **given, incremental=part, classes=[0, 1, 2])
         for given, part in (few, incremental)
     ]
-    assert found[0].objective.scale_prior == SCALE_PRIOR_ROWS / 170
+    assert found[0].objective.scale_prior == _parameters.SCALE_PRIOR_ROWS / 170
     assert found[1].objective.scale_prior == 0
     assert found[1].rows.n_paired == 190
     assert CMMDClassifier(**small)._prepare(X, y).objective.scale_prior == 0
@@ -159,6 +158,15 @@ def test_labels_are_smoothed_where_every_row_has_one(digits, small, few, smoothi
         by_number[value] = clf.predict_proba(X)
     np.testing.assert_array_equal(by_number["auto"], by_number[smoothing])
     assert not np.array_equal(by_number["auto"], by_number[0.3])
+
+
+@pytest.mark.parametrize(("many", "dropout", "smoothing"), [(121, 0.5, 0.0), (120, 0.3, 0.1)])
+def test_labels_are_few_below_a_number(half, monkeypatch, many, dropout, smoothing):
+    X, M, y = half
+    monkeypatch.setattr(_parameters, "MANY_LABELS", many)
+    job = CMMDClassifier(**SMALL)._prepare(X, y, M)
+    assert (job.settings.dropout, job.objective.label_smoothing) == (dropout, smoothing)
+    assert not job.module.architecture.label_in_encoder
 
 
 def test_early_stopping_holds_out_labelled_rows(half):
