@@ -29,8 +29,9 @@ __all__ = [
 
 AUTO_BATCH_SIZE = 100
 AUTO_EPOCHS, LEAST_UPDATES, MOST_UPDATES = 200, 500, 2000
-# Labelled rows from which on some can be held out, and labels are not few.
-MANY_LABELS = 500
+AUTO_STOPPING_ROWS = 500
+# Labels are few if some rows have none, and fewer than so many have one.
+FEW_LABELS = 300
 AUTO_DROPOUT, AUTO_DROPOUT_FEW_LABELS = 0.3, 0.5
 AUTO_LABEL_SMOOTHING = 0.1
 # Imaginary rows, as far off as the mean is, that keep learned scales from becoming too small.
@@ -107,7 +108,7 @@ activation : {"relu", "softplus", "tanh", "silu", "gelu"}, default="silu"
     Activation of the hidden layers.
 dropout : float or "auto", default="auto"
     Probability with which a hidden unit of a fully connected layer is silenced in training, in
-    [0, 1). "auto" is 0.3, or 0.5 if some rows have no label and fewer than 500 have one.
+    [0, 1). "auto" is 0.3, or 0.5 if some rows have no label and fewer than 300 have one.
 kernel : {"gaussian", "imq"}, default="gaussian"
     Kernel of the MMD.
 bandwidth : {"dimension", "authors"}, float or sequence of float, default="dimension"
@@ -136,7 +137,7 @@ distillation : float, default=1.0
 label_smoothing : float or "auto", default="auto"
     Share, in [0, 1), of each label that the classifier is told to spread evenly over all classes,
     or over yes and no where there are several labels. It learns to be less sure. 0 is the
-    objective of [1]_; "auto" is 0.1, or 0 if some rows have no label and fewer than 500 have one.
+    objective of [1]_; "auto" is 0.1, or 0 if some rows have no label and fewer than 300 have one.
     The encoder sees the labels as they are.
 decoder_input : {"both", "latent"}, default="both"
     Whether the decoder sees x_O and z or z alone. "latent" puts all that is known of x_M into z.
@@ -281,7 +282,7 @@ def check_consistent(estimator: Any) -> None:
 
 def are_few_labels(n_labelled: int, n_unlabelled: int) -> bool:
     """Whether some rows have no label, and few have one."""
-    return n_unlabelled > 0 and n_labelled < MANY_LABELS
+    return n_unlabelled > 0 and n_labelled < FEW_LABELS
 
 
 def objective_of(estimator: Any, few_labels: bool, n_pairs: int) -> Objective:
@@ -344,7 +345,7 @@ def training_settings(
         )
     stops = estimator.early_stopping
     if stops == "auto":
-        stops = n_labelled >= MANY_LABELS
+        stops = n_labelled >= AUTO_STOPPING_ROWS
     fraction = estimator.validation_fraction if stops and not incremental else 0.0
     n_training = n_labelled - ceil(fraction * n_labelled)
     if n_training < 1 and not incremental:

@@ -160,10 +160,10 @@ def test_labels_are_smoothed_where_every_row_has_one(digits, small, few, smoothi
     assert not np.array_equal(by_number["auto"], by_number[0.3])
 
 
-@pytest.mark.parametrize(("many", "dropout", "smoothing"), [(121, 0.5, 0.0), (120, 0.3, 0.1)])
-def test_labels_are_few_below_a_number(half, monkeypatch, many, dropout, smoothing):
+@pytest.mark.parametrize(("number", "dropout", "smoothing"), [(121, 0.5, 0.0), (120, 0.3, 0.1)])
+def test_labels_are_few_below_a_number(half, monkeypatch, number, dropout, smoothing):
     X, M, y = half
-    monkeypatch.setattr(_parameters, "MANY_LABELS", many)
+    monkeypatch.setattr(_parameters, "FEW_LABELS", number)
     job = CMMDClassifier(**SMALL)._prepare(X, y, M)
     assert (job.settings.dropout, job.objective.label_smoothing) == (dropout, smoothing)
     assert not job.module.architecture.label_in_encoder
