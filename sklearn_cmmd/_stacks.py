@@ -146,11 +146,12 @@ def divided_threads(n_parts: int) -> Iterator[int]:
 
 
 def cut(fits: list[Fit], n_threads: int) -> list[list[Fit]]:
-    """Cut fits of one form into stacks: one for each thread, or more if the memory is short."""
+    """Cut fits of one form into stacks: as many for each thread, more if the memory is short."""
     assert fits[0].job is not None
     room = MEMORY_SHARE * _free_bytes(fits[0].job.rows.device) / n_threads
     largest = max(1, min(int(room // bytes_of(fits[0].job)), _largest_stack(fits[0].job)))
-    n_stacks = max(-(-len(fits) // largest), min(n_threads, len(fits)))
+    n_rounds = -(-len(fits) // (largest * n_threads))
+    n_stacks = min(n_rounds * n_threads, len(fits))
     # Models of a fold side by side: they share their minibatches.
     fits = sorted(fits, key=lambda fit: fit.train.tobytes())
     bounds = np.linspace(0, len(fits), n_stacks + 1).round().astype(int)

@@ -85,10 +85,10 @@ class Table:
 
 
 def dense_rows(block: Any, index: np.ndarray | slice) -> np.ndarray:
-    """Read some rows of a block as a dense float64 array."""
+    """Read some rows of a block as a new dense float64 array."""
     rows = block[index].toarray() if sp.issparse(block) else np.asarray(block[index])
     # One memory layout, so that sums over rows do not depend on that of the input.
-    return np.ascontiguousarray(rows, dtype=np.float64)
+    return np.array(rows, dtype=np.float64, order="C")
 
 
 def row_chunks(n_rows: int, n_columns: int) -> list[slice]:

@@ -122,7 +122,8 @@ class ModalitySet:
     ) -> np.ndarray:
         """Return some rows of one block, standardised."""
         span = self.span(key)
-        values = dense_rows(block, rows) - self.loc[span]
+        values = dense_rows(block, rows)
+        values -= self.loc[span]
         values /= self.scale[span]
         return values.astype(dtype, copy=False)
 
