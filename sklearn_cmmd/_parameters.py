@@ -34,7 +34,7 @@ AUTO_STOPPING_ROWS = 500
 FEW_LABELS = 300
 AUTO_DROPOUT, AUTO_DROPOUT_FEW_LABELS = 0.3, 0.5
 AUTO_LABEL_SMOOTHING = 0.1
-# Imaginary rows, as far off as the mean is, that keep learned scales from becoming too small.
+# Imaginary rows, off by one in every column, that keep learned scales from becoming too small.
 SCALE_PRIOR_ROWS = 300
 
 POSITIVE_INT = [Interval(Integral, 1, None, closed="left")]
