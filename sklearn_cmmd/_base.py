@@ -42,7 +42,8 @@ from sklearn_cmmd._validation import CHUNK_NUMBERS, Table, is_mapping, read_tabl
 from sklearn_cmmd.modalities import Modality
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.training.batches import PairedRows
-from sklearn_cmmd.training.engine import train, unfitted
+from sklearn_cmmd.training.callbacks import unfitted
+from sklearn_cmmd.training.engine import train
 from sklearn_cmmd.training.job import Job, Trained
 
 __all__ = ["BaseCMMD"]

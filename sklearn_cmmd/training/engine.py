@@ -1,7 +1,6 @@
 """One model in training: a private skorch net around the four networks and their objective."""
 
 import copy
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,10 +11,9 @@ import numpy as np
 import torch
 from sklearn.base import ClassifierMixin
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, PrintLog
+from skorch.callbacks import Callback
 from skorch.utils import to_numpy
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from sklearn_cmmd._random import Streams, generator
 from sklearn_cmmd.networks.cmmd import CMMD
@@ -24,13 +22,14 @@ from sklearn_cmmd.networks.dropout import Dropout, keep_mask
 from sklearn_cmmd.objective.loss import Objective
 from sklearn_cmmd.objective.terms import Rows
 from sklearn_cmmd.training.batches import Batches, PairedRows
+from sklearn_cmmd.training.callbacks import in_order
 from sklearn_cmmd.training.flat import FlatParameters
 from sklearn_cmmd.training.graph import GraphedSteps
-from sklearn_cmmd.training.job import Job, Trained, TrainingSettings
+from sklearn_cmmd.training.job import Job, Trained
 from sklearn_cmmd.training.noise import Noise, NoiseSource
 from sklearn_cmmd.training.precision import networks_in, products_in
 
-__all__ = ["train", "unfitted"]
+__all__ = ["CMMDNet", "train"]
 
 
 def train(
@@ -66,7 +65,7 @@ def train(
         max_epochs=settings.max_epochs,
         batch_size=settings.batch_size,
         train_split=_Fixed(job.validation),
-        callbacks=_callbacks(settings, job.validation is not None, callbacks),
+        callbacks=in_order(settings, job.validation is not None, callbacks),
         device=str(job.rows.device),
         verbose=settings.verbose,
         dropout=settings.dropout,
@@ -107,74 +106,6 @@ class _Fixed:
 
     def __call__(self, rows: PairedRows) -> tuple[PairedRows, PairedRows | None]:
         return rows, self.validation
-
-
-def _callbacks(
-    settings: TrainingSettings, has_validation: bool, users: Sequence[Any]
-) -> list[tuple[str, Any]]:
-    """Return the user's callbacks between ours; those that stop the training come last."""
-    ours = [("last_good", LastGoodState())]
-    named = [cb if isinstance(cb, tuple) else (f"callback{i}", cb) for i, cb in enumerate(users)]
-    last: list[tuple[str, Any]] = []
-    if settings.verbose:
-        last.append(("progress", EpochBar() if sys.stderr.isatty() else PrintLog()))
-    if has_validation:
-        stopping = EarlyStopping(
-            f"valid_{settings.watched}",
-            patience=settings.patience,
-            threshold=settings.tol,
-            threshold_mode="abs",
-            load_best=True,
-            sink=_silent,
-        )
-        last.append(("early_stopping", stopping))
-    return [*ours, *named, *last]
-
-
-def _silent(*args: Any, **kwargs: Any) -> None:
-    """Take no notice."""
-
-
-def unfitted(callback: Any) -> Any:
-    """Return a callback without what it learned in training, such as tensors on a device."""
-    if isinstance(callback, tuple):
-        return tuple(unfitted(part) for part in callback)
-    if not isinstance(callback, Callback):
-        return callback
-    bare = copy.copy(callback)
-    bare.__dict__ = {k: v for k, v in vars(callback).items() if not k.endswith("_")}
-    return bare
-
-
-class LastGoodState(Callback):
-    """Keeps a copy of the weights after each epoch that ended with finite losses."""
-
-    def on_train_begin(self, net: "CMMDNet", **kwargs: Any) -> None:
-        """Copy the initial weights."""
-        self.state_ = {k: v.clone() for k, v in net.module_.state_dict().items()}
-
-    def on_epoch_end(self, net: "CMMDNet", **kwargs: Any) -> None:
-        """Overwrite the copy."""
-        for name, value in net.module_.state_dict().items():
-            self.state_[name].copy_(value)
-
-
-class EpochBar(Callback):
-    """One progress bar for the whole training, with the losses beside it."""
-
-    def on_train_begin(self, net: "CMMDNet", **kwargs: Any) -> None:
-        """Open the bar."""
-        self.bar_ = tqdm(total=net.max_epochs, desc="CMMD", unit="epoch")
-
-    def on_epoch_end(self, net: "CMMDNet", **kwargs: Any) -> None:
-        """Advance the bar."""
-        row = net.history[-1]
-        self.bar_.set_postfix({k: f"{row[k]:.4g}" for k in net.losses if k in row}, refresh=False)
-        self.bar_.update()
-
-    def on_train_end(self, net: "CMMDNet", **kwargs: Any) -> None:
-        """Close the bar."""
-        self.bar_.close()
 
 
 class CMMDNet(ClassifierMixin, NeuralNet):

@@ -18,7 +18,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from sklearn_cmmd import CMMDClassifier, CMMDTransformer
 from sklearn_cmmd._parameters import SCALE_PRIOR_ROWS
-from sklearn_cmmd.training import engine
+from sklearn_cmmd.training import callbacks
 
 
 @pytest.fixture
@@ -217,10 +217,12 @@ def test_a_line_for_each_epoch_without_a_terminal(digits, small, capsys):
 
 
 def test_one_bar_on_a_terminal(digits, small, capsys, monkeypatch):
-    monkeypatch.setattr(engine, "sys", SimpleNamespace(stderr=SimpleNamespace(isatty=lambda: True)))
+    monkeypatch.setattr(
+        callbacks, "sys", SimpleNamespace(stderr=SimpleNamespace(isatty=lambda: True))
+    )
     fit(digits, **small | {"verbose": 1, "max_epochs": 3})
     out, err = capsys.readouterr()
     assert out == ""
     assert "3/3" in err
     assert "train_loss" in err
-    assert sys.stderr is not engine.sys.stderr
+    assert sys.stderr is not callbacks.sys.stderr
