@@ -1,52 +1,42 @@
-"""What torch.compile would gain in a training step, and from how many updates on it would pay.
+"""What `compile=True` gains in a training step, and from how many updates on it pays.
 
     export OMP_NUM_THREADS=1 TORCHINDUCTOR_FORCE_DISABLE_CACHES=1
     python benchmarks/compiled.py --out benchmarks/results/compiled
 
-One thread. Forward and backward of the whole loss are compiled, for the sizes of `speed.py`; plain
-and compiled fits are timed in turn. Needs a C++ compiler; what it compiled once it keeps for days,
-which the second variable prevents.
+One thread, the sizes of `speed.py`; plain and compiled fits are timed in turn. Needs a C++
+compiler; what torch compiled once it keeps for days, which the second variable prevents.
 """
 
 import argparse
-from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 import torch
 from publishing import publish
-from speed_cases import Run, fit_step, in_turn, n_updates, prepare, seconds
+from speed_cases import Run, clocked_ms, in_turn, n_updates, prepare, seconds
 from speed_rivals import SMALL, WIDE, Size
 
-from sklearn_cmmd.objective.loss import Objective
 from sklearn_cmmd.training.engine import train
 
 
 def compared(size: Size, repeats: int) -> dict[str, float | str]:
     """Return milliseconds of both steps, seconds of compiling, and the updates that repay it."""
-    run = Run(quick=False, repeats=repeats, peers_python=None)
-    compiled = patch.object(Objective, "evaluate", torch.compile(Objective.evaluate))
-    with compiled:
-        job = prepare(size, run)
-        first = seconds(lambda: train(job))
-    step = fit_step(size, run)
-
-    def timed(compiles: bool) -> float:
-        with compiled if compiles else nullcontext():
-            return step()
-
-    measured = in_turn(1, repeats, lambda: timed(False), lambda: timed(True))
-    plain, faster = np.median(measured, axis=0)
-    compiling = first - n_updates(job) * faster / 1000
+    job = prepare(size, Run(quick=False, repeats=repeats, peers_python=None))
+    compiling = replace(job, settings=replace(job.settings, compiles=True))
+    first = seconds(lambda: train(compiling))
+    sides = (partial(clocked_ms, each) for each in (job, compiling))
+    plain, faster = np.median(in_turn(1, repeats, *sides), axis=0)
+    lost = first - n_updates(job) * faster / 1000
     gain = (plain - faster) / 1000
     return {
         "size": size.name,
         "plain, ms": plain,
         "compiled, ms": faster,
-        "compiling, s": compiling,
-        "repaid after updates": compiling / gain if gain > 0 else np.inf,
+        "compiling, s": lost,
+        "repaid after updates": lost / gain if gain > 0 else np.inf,
     }
 
 

@@ -96,6 +96,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         callbacks: Sequence[Any] | None = None,
         device: str = "auto",
         precision: str = "auto",
+        compile: bool = False,
         random_state: int | np.random.RandomState | None = None,
         warm_start: bool = False,
         verbose: int = 0,
@@ -133,6 +134,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         self.callbacks = callbacks
         self.device = device
         self.precision = precision
+        self.compile = compile
         self.random_state = random_state
         self.warm_start = warm_start
         self.verbose = verbose

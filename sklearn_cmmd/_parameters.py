@@ -76,6 +76,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "callbacks": [list, tuple, None],
     "device": [str],
     "precision": [StrOptions(set(PRECISIONS))],
+    "compile": ["boolean"],
     "random_state": ["random_state"],
     "warm_start": ["boolean"],
     "verbose": ["verbose"],
@@ -174,6 +175,12 @@ precision : {"auto", "float32", "bfloat16"}, default="auto"
     In what the networks compute in training. "auto" is float32, whose products a GPU takes with
     the 10 bits of TF32; "float32" keeps all 23; "bfloat16" is for GPUs and halves memory and time
     of large networks. Losses and divergences are in float32, predictions in the precision of `X`.
+compile : bool, default=False
+    Whether `torch.compile` makes one program of the losses and gradients of a training step. A step
+    is then faster, and the first ones take up to a minute, so that it pays from some ten thousand
+    updates on. The numbers change by rounding. Where it fails, as it does without a C++ compiler, a
+    warning says so and training goes on without. Models that are trained in a stack never are
+    compiled.
 random_state : int, RandomState instance or None, default=None
     Seed of everything random: held-out rows, initial weights, order of the rows, noise. An int
     makes fits repeatable to the last bit on one machine's CPU. No global generator is touched.
@@ -369,6 +376,7 @@ def training_settings(
         weight_decay=estimator.weight_decay,
         dropout=dropout,
         precision=estimator.precision,
+        compiles=bool(estimator.compile),
         validation_fraction=fraction,
         watched=estimator._watched,
         patience=estimator.n_iter_no_change,

@@ -129,6 +129,16 @@ def test_steps_are_captured_and_do_not_wait_for_the_host(digits, small):
     assert seen.count(True) > seen.count(False)
 
 
+def test_a_compiled_fit_is_the_plain_one(digits, small):
+    X, M, y = digits
+    params = small | {"max_epochs": 30, "precision": "float32"}
+    fits = [
+        CMMDClassifier(device="cuda", compile=each, **params).fit(X, y, X_missing=M)
+        for each in (False, True)
+    ]
+    torch.testing.assert_close(*map(weights, fits), rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("limit", [0, 2**30])
 def test_streamed_rows_are_the_resident_ones(digits, small, monkeypatch, limit):
     X, M, y = digits

@@ -76,7 +76,7 @@ class CMMD(nn.Module):
     def copied(self) -> "CMMD":
         """Return a copy that shares nothing but the functions that users gave."""
         shared: list[object] = [self.architecture]
-        shared += [m.build for m in self.modules() if isinstance(m, CustomNetwork)]
+        shared += [network.build for network in self.custom_networks]
         return copy.deepcopy(self, {id(each): each for each in shared})
 
     def label_features(self, y: Tensor) -> Tensor:
@@ -86,6 +86,11 @@ class CMMD(nn.Module):
         shape = len(y), self.architecture.n_labels
         columns = torch.zeros(shape, dtype=torch.float32, device=y.device)
         return columns.scatter_(1, y[:, None], 1)
+
+    @property
+    def custom_networks(self) -> list[CustomNetwork]:
+        """The parts that a user brought."""
+        return [part for part in self.modules() if isinstance(part, CustomNetwork)]
 
     @property
     def can_teach(self) -> bool:

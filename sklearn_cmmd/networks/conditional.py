@@ -191,9 +191,10 @@ class Decoder(nn.Module):
 
         Each modality is weighted as in the log-likelihood of a row.
         """
-        losses = [
+        losses = [cast(Likelihood, head.likelihood).prior_loss() for head in self.heads]
+        weighted = [
             weight * loss
-            for weight, head in zip(self.weights, self.heads, strict=True)
-            if (loss := cast(Likelihood, head.likelihood).prior_loss()) is not None
+            for weight, loss in zip(self.weights, losses, strict=True)
+            if loss is not None
         ]
-        return torch.stack(losses).sum() if losses else None
+        return torch.stack(weighted).sum() if weighted else None

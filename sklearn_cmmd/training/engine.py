@@ -17,7 +17,6 @@ from torch import Tensor
 
 from sklearn_cmmd._random import Streams, generator
 from sklearn_cmmd.networks.cmmd import CMMD
-from sklearn_cmmd.networks.custom import CustomNetwork
 from sklearn_cmmd.networks.dropout import Dropout, keep_mask
 from sklearn_cmmd.objective.loss import Objective
 from sklearn_cmmd.objective.terms import Rows
@@ -26,6 +25,12 @@ from sklearn_cmmd.training.callbacks import in_order
 from sklearn_cmmd.training.flat import FlatParameters
 from sklearn_cmmd.training.graph import GraphedSteps
 from sklearn_cmmd.training.job import Job, Trained
+from sklearn_cmmd.training.losses import (
+    LossesOf,
+    compiled_losses,
+    losses_of,
+    warn_of_failed_compilation,
+)
 from sklearn_cmmd.training.noise import Noise, NoiseSource
 from sklearn_cmmd.training.precision import networks_in, products_in
 
@@ -71,6 +76,7 @@ def train(
         dropout=settings.dropout,
         dropout_units=job.dropout_units,
         precision=settings.precision,
+        compiles=settings.compiles,
         streams=job.streams,
         watched=bool(callbacks),
     )
@@ -124,6 +130,7 @@ class CMMDNet(ClassifierMixin, NeuralNet):
         dropout: float,
         dropout_units: int,
         precision: str,
+        compiles: bool,
         streams: Streams,
         watched: bool,
         **kwargs: Any,
@@ -131,6 +138,7 @@ class CMMDNet(ClassifierMixin, NeuralNet):
         self.dropout = dropout
         self.dropout_units = dropout_units
         self.precision = precision
+        self.compiles = compiles
         self.streams = streams
         # Callbacks of the user's may want to be told of every batch.
         self.watched = watched
@@ -234,7 +242,7 @@ class CMMDNet(ClassifierMixin, NeuralNet):
         """Whether a step is the same work on the device alone, however often it is run."""
         if self.watched or rows.device.type != "cuda" or not rows.is_resident:
             return False
-        return not any(isinstance(part, CustomNetwork) for part in self.module_.modules())
+        return not self.module_.custom_networks
 
     def _noise(self, seed: int, training: bool) -> NoiseSource:
         units = 0
@@ -259,11 +267,9 @@ class CMMDNet(ClassifierMixin, NeuralNet):
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Update the weights by the gradients of a minibatch."""
-        self.flat_.gradient.zero_()
         noise = self.noise_.draw(len(batch[0].observed))
         keep = None if noise.bits is None else keep_mask(noise.bits, self.dropout)
-        step = self._step(batch, noise, Dropout(keep, self.noise_.dropout))
-        step["loss"].backward()
+        step = self._differentiated(batch, noise, keep)
         if self.watched:
             named = list(self.module_.named_parameters())
             self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
@@ -273,21 +279,42 @@ class CMMDNet(ClassifierMixin, NeuralNet):
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Compute the losses of a minibatch."""
         with torch.inference_mode():
-            return self._step(batch, self.noise_.draw(len(batch[0].observed)))
+            return self._step(losses_of, batch, self.noise_.draw(len(batch[0].observed)))
+
+    def _differentiated(self, batch: Any, noise: Noise, keep: Tensor | None) -> dict[str, Any]:
+        """Compute losses and gradients, by a compiled program if it is wanted and can be made."""
+        if self.compiles:
+            try:
+                return self._backward(compiled_losses(self.module_), batch, noise, keep)
+            except Exception as error:
+                self.compiles = False
+                warn_of_failed_compilation(error)
+        return self._backward(losses_of, batch, noise, keep)
+
+    def _backward(
+        self, losses: LossesOf, batch: Any, noise: Noise, keep: Tensor | None
+    ) -> dict[str, Any]:
+        self.flat_.gradient.zero_()
+        step = self._step(losses, batch, noise, Dropout(keep, self.noise_.dropout))
+        step["loss"].backward()
+        return step
 
     def _step(
-        self, batch: tuple[Rows, Tensor | None], noise: Noise, dropout: Dropout | None = None
+        self,
+        losses: LossesOf,
+        batch: tuple[Rows, Tensor | None],
+        noise: Noise,
+        dropout: Dropout | None = None,
     ) -> dict[str, Any]:
-        rows, y = batch
         objective: Objective = self.criterion_
         with networks_in(self.precision, torch.device(self.device)):
-            terms, labels = objective.evaluate(self.module_, rows, y, noise.latent, dropout)
-        means = terms.means(rows)
+            means, counts, names, labels = losses(
+                objective, self.module_, *batch, noise.latent, dropout
+            )
         if not self.names_:
-            self.names_ = terms.names
-            self.shares_ = means.new_tensor(objective.shares(terms.names))
-        tally = torch.stack([means.detach(), terms.counts(rows)])
-        step = {"loss": means @ self.shares_, "tally": tally}
+            self.names_ = names
+            self.shares_ = means.new_tensor(objective.shares(names))
+        step = {"loss": means @ self.shares_, "tally": torch.stack([means.detach(), counts])}
         if self.watched:
             step["y_pred"] = means[:0] if labels is None else labels.mean.detach()
         return step

@@ -26,6 +26,7 @@ class TrainingSettings:
     weight_decay: float
     dropout: float
     precision: str
+    compiles: bool
     validation_fraction: float
     watched: str
     patience: int

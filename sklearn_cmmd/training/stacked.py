@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sklearn_cmmd.networks.custom import CustomNetwork
 from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.objective.loss import Objective
 from sklearn_cmmd.objective.terms import Rows
@@ -37,7 +36,7 @@ def stack_key(job: Job) -> Hashable:
 
     None says that a job cannot be: users' networks draw from torch's global stream.
     """
-    if any(isinstance(part, CustomNetwork) for part in job.module.modules()):
+    if job.module.custom_networks:
         return None
     both = (job.rows, job.validation)
     return (

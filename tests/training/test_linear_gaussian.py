@@ -76,6 +76,7 @@ def test_exact_likelihood_bounds_the_elbo_before_and_after_training(truth):
             weight_decay=0.0,
             dropout=0.0,
             precision="float32",
+            compiles=False,
             validation_fraction=0.0,
             watched="loss",
             patience=10,
@@ -95,7 +96,7 @@ def test_decoder_noise_is_found(truth):
     """The decoder's variance is the true one, and the prior's mean is as good as the truth's."""
     rows, _ = truth
     module = linear_model()
-    settings = TrainingSettings(40, 100, 0.01, 0.0, 0.0, "float32", 0.0, "loss", 10, 0.0, 0)
+    settings = TrainingSettings(40, 100, 0.01, 0.0, 0.0, "float32", False, 0.0, "loss", 10, 0.0, 0)
     train(Job(module, ELBO, rows, None, settings, Streams.spawn(seed_sequence(1))))
     with torch.inference_mode():
         decoded = module.reconstruct(rows.observed).parts[0]
