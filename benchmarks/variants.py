@@ -82,12 +82,22 @@ FEW_LABELS = {
     "dropout=0.7": {"dropout": 0.7},
     "omega=1": {"omega": 1.0},
     "alpha=300": {"alpha": 300},
+    "weight_decay=0.1": {"weight_decay": 0.1},
+    "latent_dim=50": {"latent_dim": 50},
     "label_smoothing=0.1": {"label_smoothing": 0.1},
 }
 
 
 def _under_dropout(objective, module, rows, noise, taught, dropout):
     return taught.mean.detach()
+
+
+def _sharpened(temperature: float, plain=loss.Objective._target):
+    def target(*args):
+        powers = plain(*args) ** (1 / temperature)
+        return powers / powers.sum(-1, keepdim=True)
+
+    return target
 
 
 def _on_pairs(rows):
@@ -109,6 +119,8 @@ def _glorot(activation):
 
 # Choices that are no parameters: what stands where in the package.
 INSIDE_FEW = {
+    "teacher at half the temperature": (loss.Objective, "_target", _sharpened(0.5)),
+    "teacher at a quarter": (loss.Objective, "_target", _sharpened(0.25)),
     "labels under q three times": (loss, "TEACHER_SHARE", 3.0),
     "labels under q once": (loss, "TEACHER_SHARE", 1.0),
     "teacher under dropout": (loss.Objective, "_target", _under_dropout),
