@@ -25,7 +25,7 @@ from sklearn_cmmd.training.engine import train
 def compared(size: Size, repeats: int) -> dict[str, float | str]:
     """Return milliseconds of both steps, seconds of compiling, and the updates that repay it."""
     job = prepare(size, Run(quick=False, repeats=repeats, peers_python=None))
-    compiling = replace(job, settings=replace(job.settings, compiles=True))
+    compiling = replace(job, settings=replace(job.settings, compile_losses=True))
     first = seconds(lambda: train(compiling))
     sides = (partial(clocked_ms, each) for each in (job, compiling))
     plain, faster = np.median(in_turn(1, repeats, *sides), axis=0)

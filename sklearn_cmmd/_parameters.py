@@ -376,7 +376,7 @@ def training_settings(
         weight_decay=estimator.weight_decay,
         dropout=dropout,
         precision=estimator.precision,
-        compiles=bool(estimator.compile),
+        compile_losses=bool(estimator.compile),
         validation_fraction=fraction,
         watched=estimator._watched,
         patience=estimator.n_iter_no_change,

@@ -28,8 +28,8 @@ from sklearn_cmmd.training.job import Job, Trained
 from sklearn_cmmd.training.losses import (
     LossesOf,
     compiled_losses,
+    give_up_compiling,
     losses_of,
-    warn_of_failed_compilation,
 )
 from sklearn_cmmd.training.noise import Noise, NoiseSource
 from sklearn_cmmd.training.precision import networks_in, products_in
@@ -76,7 +76,7 @@ def train(
         dropout=settings.dropout,
         dropout_units=job.dropout_units,
         precision=settings.precision,
-        compiles=settings.compiles,
+        compile_losses=settings.compile_losses,
         streams=job.streams,
         watched=bool(callbacks),
     )
@@ -130,7 +130,7 @@ class CMMDNet(ClassifierMixin, NeuralNet):
         dropout: float,
         dropout_units: int,
         precision: str,
-        compiles: bool,
+        compile_losses: bool,
         streams: Streams,
         watched: bool,
         **kwargs: Any,
@@ -138,7 +138,7 @@ class CMMDNet(ClassifierMixin, NeuralNet):
         self.dropout = dropout
         self.dropout_units = dropout_units
         self.precision = precision
-        self.compiles = compiles
+        self.compile_losses = compile_losses
         self.streams = streams
         # Callbacks of the user's may want to be told of every batch.
         self.watched = watched
@@ -283,12 +283,14 @@ class CMMDNet(ClassifierMixin, NeuralNet):
 
     def _differentiated(self, batch: Any, noise: Noise, keep: Tensor | None) -> dict[str, Any]:
         """Compute losses and gradients, by a compiled program if it is wanted and can be made."""
-        if self.compiles:
+        if self.compile_losses:
             try:
                 return self._backward(compiled_losses(self.module_), batch, noise, keep)
+            except torch.OutOfMemoryError:
+                raise
             except Exception as error:
-                self.compiles = False
-                warn_of_failed_compilation(error)
+                self.compile_losses = False
+                give_up_compiling(self.module_, error)
         return self._backward(losses_of, batch, noise, keep)
 
     def _backward(

@@ -17,7 +17,8 @@ class TrainingSettings:
 
     `validation_fraction` is the share of the rows held out; `watched` the term of their loss, or
     "loss", that is to improve; `patience` the number of epochs without an improvement of it by
-    `tol` after which training stops.
+    `tol` after which training stops; `compile_losses` whether torch.compile makes one program of
+    the losses of a step.
     """
 
     max_epochs: int
@@ -26,7 +27,7 @@ class TrainingSettings:
     weight_decay: float
     dropout: float
     precision: str
-    compiles: bool
+    compile_losses: bool
     validation_fraction: float
     watched: str
     patience: int

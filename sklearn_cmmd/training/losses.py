@@ -3,21 +3,30 @@
 import warnings
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from sklearn_cmmd.networks.architecture import Architecture
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.distributions import Distribution
 from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.objective.loss import Objective
 from sklearn_cmmd.objective.terms import Rows
 
-__all__ = ["Losses", "LossesOf", "compiled_losses", "losses_of", "warn_of_failed_compilation"]
+__all__ = ["Losses", "LossesOf", "compiled_losses", "give_up_compiling", "losses_of"]
 
 # Characters of a compiler's report that a warning passes on.
 REPORTED = 200
+# For networks and data of so many forms a process makes programs; torch allows eight.
+MOST_PROGRAMS = 64
+
+_failures: dict[tuple[Architecture, str], str] = {}
+
+
+class CannotCompile(Exception):
+    """Says why."""
 
 
 class Losses(NamedTuple):
@@ -47,8 +56,9 @@ def losses_of(
 
 @cache
 def _compiled() -> LossesOf:
-    # One program for minibatches of any size: the last one of an epoch is often smaller.
-    return torch.compile(losses_of, dynamic=True)
+    # One program for minibatches of any size: the last one of an epoch is often smaller. And none
+    # that is silently a plain one.
+    return torch.compile(losses_of, dynamic=True, fullgraph=True)
 
 
 def compiled_losses(module: CMMD) -> LossesOf:
@@ -56,21 +66,39 @@ def compiled_losses(module: CMMD) -> LossesOf:
 
     Raises
     ------
-    NotImplementedError
-        If a user's network draws from a stream that a compiled program does not seed.
+    CannotCompile
+        If that failed before, or cannot be.
     """
     if module.custom_networks:
+        # They draw from a stream that a compiled program does not seed.
         title = module.custom_networks[0].title
-        raise NotImplementedError(f"not for networks of your own, here: {title}")
-    return _compiled()
+        raise CannotCompile(f"networks of your own are not compiled, here: {title}")
+    if (reason := _failures.get(_form(module))) is not None:
+        raise CannotCompile(reason)
+    return _within_limit
 
 
-def warn_of_failed_compilation(error: Exception) -> None:
-    """Warn that training goes on without a compiled program."""
-    reason = " ".join(str(error).split())[:REPORTED]
+def _within_limit(*args: Any) -> Losses:
+    with torch._dynamo.config.patch(recompile_limit=MOST_PROGRAMS):
+        return _compiled()(*args)
+
+
+def give_up_compiling(module: CMMD, error: Exception) -> None:
+    """Warn that training goes on without a compiled program, and remember why."""
+    if isinstance(error, CannotCompile):
+        reason = str(error)
+    else:
+        report = " ".join(f"{type(error).__name__}: {error}".split())[:REPORTED]
+        reason = (
+            "torch.compile failed, as it does where there is no C++ compiler, or no Triton on a "
+            f"GPU ({report})"
+        )
+        _failures[_form(module)] = reason
     warnings.warn(
-        f"compile=True has no effect, since torch.compile failed ({type(error).__name__}: "
-        f"{reason}). Training goes on without, with the same results. It needs a C++ compiler, or "
-        "Triton on a GPU.",
+        f"compile=True: {reason}. Training goes on without; numbers differ by rounding at most.",
         stacklevel=2,
     )
+
+
+def _form(module: CMMD) -> tuple[Architecture, str]:
+    return module.architecture, next(module.parameters()).device.type

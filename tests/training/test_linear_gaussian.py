@@ -76,7 +76,7 @@ def test_exact_likelihood_bounds_the_elbo_before_and_after_training(truth):
             weight_decay=0.0,
             dropout=0.0,
             precision="float32",
-            compiles=False,
+            compile_losses=False,
             validation_fraction=0.0,
             watched="loss",
             patience=10,

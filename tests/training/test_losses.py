@@ -1,15 +1,17 @@
 """Compiled losses: the numbers of the plain ones, and a way back where they cannot be made."""
 
+import pickle
 import warnings
 
 import numpy as np
 import pytest
 import torch
 from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import LRScheduler
 from torch import nn
 from torch._dynamo.utils import counters
 
-from sklearn_cmmd import CMMDClassifier, Modality
+from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Modality
 from sklearn_cmmd.model_selection import StackedGridSearchCV
 from sklearn_cmmd.training import losses
 
@@ -24,13 +26,21 @@ def weights(clf):
     return torch.cat([part.detach().reshape(-1) for part in clf.module_.parameters()])
 
 
+@pytest.fixture(autouse=True)
+def no_earlier_failures():
+    losses._failures.clear()
+
+
 @pytest.fixture
 def traced(monkeypatch):
-    """Programs that are made as for the compiler, and run without one."""
+    """Programs that are made as for the compiler, and run without one; to fail is an error."""
     program = torch.compile(losses.losses_of, dynamic=True, backend="aot_eager", fullgraph=True)
     monkeypatch.setattr(losses, "_compiled", lambda: program)
     torch._dynamo.reset()
     counters.clear()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="compile=True")
+        yield
 
 
 FORMS = {
@@ -65,6 +75,41 @@ def test_rows_without_label_or_x_m_compile_too(digits, small):
     torch.testing.assert_close(*map(weights, fits), rtol=0, atol=1e-8)
 
 
+def images(y):
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(len(y), 8, 8)) + y[:, None, None]
+
+
+@pytest.mark.usefixtures("in_float64", "traced")
+def test_networks_of_all_kinds_compile(digits, small):
+    X, _, y = digits
+    sides = {
+        "observed": [Modality("a", columns=range(20)), Modality("b", columns=range(20, 47))],
+        "missing": [Modality("picture", shape=(8, 8), network="conv2d", likelihood="laplace")],
+        "fusion": "product",
+        "max_epochs": 2,
+    }
+    fits = [
+        CMMDTransformer(**small | sides, compile=each).fit(X, X_missing=images(y))
+        for each in (False, True)
+    ]
+    assert counters["stats"]["unique_graphs"] > 0
+    torch.testing.assert_close(*map(weights, fits), rtol=0, atol=1e-8)
+
+
+@pytest.mark.usefixtures("traced")
+def test_several_labels_callbacks_and_bfloat16_compile(digits, small):
+    X, M, y = digits
+    tags = np.stack([y > 0, y == 1], axis=1).astype(int)
+    schedule = LRScheduler("StepLR", step_size=2)
+    params = small | {"callbacks": [schedule], "precision": "bfloat16", "max_epochs": 4}
+    clf = CMMDClassifier(**params, compile=True).fit(X, tags, X_missing=M)
+    clf.set_params(callbacks=None)
+    clf = pickle.loads(pickle.dumps(clf)).partial_fit(X, tags, X_missing=M)
+    assert counters["stats"]["unique_graphs"] > 0
+    assert np.isfinite(clf.predict_proba(X)).all()
+
+
 @pytest.mark.usefixtures("traced")
 def test_other_weights_of_the_terms_and_other_rows_need_no_new_program(digits, small):
     X, M, y = digits
@@ -81,20 +126,50 @@ def test_the_compiler_of_this_machine(digits, small):
         compiled = fitted(digits, small, compile=True, max_epochs=3)
     plain = fitted(digits, small, max_epochs=3)
     torch.testing.assert_close(weights(compiled), weights(plain), rtol=1e-3, atol=1e-4)
-    if any("torch.compile failed" in str(warning.message) for warning in caught):
+    if any("compile=True" in str(warning.message) for warning in caught):
         pytest.skip("torch.compile finds no compiler")
 
 
-def test_without_a_compiler_one_warning_and_the_plain_fit(digits, small, monkeypatch):
+@pytest.fixture
+def refused(monkeypatch):
+    """Calls of a compiler that is none."""
+    calls = []
+
     def refuse(graph, example_inputs):
+        calls.append(graph)
         raise RuntimeError("no compiler\nand a long report")
 
     program = torch.compile(losses.losses_of, backend=refuse)
     monkeypatch.setattr(losses, "_compiled", lambda: program)
-    with pytest.warns(UserWarning, match=r"no effect.*no compiler and a long") as caught:
+    return calls
+
+
+def test_without_a_compiler_one_warning_and_the_plain_fit(digits, small, refused):
+    with pytest.warns(UserWarning, match=r"C\+\+ compiler.*no compiler and a long") as caught:
         clf = fitted(digits, small, compile=True)
     assert len(caught) == 1
     assert torch.equal(weights(clf), weights(fitted(digits, small)))
+
+
+def test_what_failed_is_not_tried_again_with_the_same_networks(digits, small, refused):
+    X, M, y = digits
+    clf = CMMDClassifier(**small, compile=True)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="no compiler"):
+            clf.partial_fit(X, y, X_missing=M, classes=[0, 1, 2])
+    assert len(refused) == 1
+    with pytest.warns(UserWarning, match="no compiler"):
+        fitted(digits, small, compile=True, latent_dim=5)
+    assert len(refused) == 2
+
+
+def test_beyond_the_most_programs_a_warning_says_so(digits, small, traced, monkeypatch):
+    monkeypatch.setattr(losses, "MOST_PROGRAMS", 1)
+    few = small | {"max_epochs": 1}
+    fitted(digits, few, compile=True)
+    with pytest.warns(UserWarning, match="Limit"):
+        clf = fitted(digits, few, compile=True, latent_dim=5)
+    assert torch.equal(weights(clf), weights(fitted(digits, few, latent_dim=5)))
 
 
 def test_failure_in_the_backward_pass(digits, small, monkeypatch):
@@ -122,7 +197,7 @@ def test_networks_of_ones_own_are_not_compiled(digits, small):
         return nn.Sequential(nn.Linear(shape[0], 8), nn.Dropout(0.3), nn.ReLU())
 
     params = small | {"observed": [Modality("x", network=network)]}
-    with pytest.warns(UserWarning, match=r"no effect.*modality 'x'"):
+    with pytest.warns(UserWarning, match=r"your own.*modality 'x'"):
         clf = fitted(digits, params, compile=True)
     assert torch.equal(weights(clf), weights(fitted(digits, params)))
 
