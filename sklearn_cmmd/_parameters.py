@@ -177,10 +177,10 @@ precision : {"auto", "float32", "bfloat16"}, default="auto"
     of large networks. Losses and divergences are in float32, predictions in the precision of `X`.
 compile : bool, default=False
     Whether `torch.compile` makes one program of the losses and gradients of a training step. A step
-    is then faster, and the first ones take up to a minute, so that it pays from some ten thousand
-    updates on. The numbers change by rounding. Where it fails, as it does without a C++ compiler, a
-    warning says so and training goes on without. Models that are trained in a stack never are
-    compiled.
+    is then faster, but the first takes half a minute, so that it pays from tens of thousands of
+    updates on, far beyond the default budget. Numbers change by rounding. Where it fails, as it
+    does without a C++ compiler, and with networks of your own, a warning says so and training goes
+    on without. Models that a search or an ensemble trains together are never compiled.
 random_state : int, RandomState instance or None, default=None
     Seed of everything random: held-out rows, initial weights, order of the rows, noise. An int
     makes fits repeatable to the last bit on one machine's CPU. No global generator is touched.
