@@ -205,7 +205,7 @@ def figure(results: pd.DataFrame, file: Path) -> None:
 def report(results: pd.DataFrame) -> str:
     """Return all tables."""
     parts = [environment()]
-    main = results[results.unlabelled == ALL].groupby(["pair", "labels", "lacking"])
+    main = results[results.unlabelled == ALL].groupby(["pair", "labels", "lacking", "draw"])
     main = main.filter(lambda part: set(METHODS) <= set(part.method))
     if main.empty:
         return "\n\n".join([*parts, "Nothing to compare yet: the table needs every method."])
