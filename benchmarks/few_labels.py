@@ -164,6 +164,23 @@ def advantage(results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def above_each(results: pd.DataFrame, told: pd.DataFrame) -> pd.DataFrame:
+    """Points by which CMMD is above each method, means over the pairs where x_M tells."""
+    keys = ["lacking", "labels", "pair"]
+    means = results.pivot_table("accuracy", keys, "method")
+    chosen = told.replace({"labels": {"all": ALL}})[keys]
+    means = means.loc[pd.MultiIndex.from_frame(chosen)]
+    points = 100 * means.rsub(means[CMMD], axis=0).drop(columns=CMMD)
+    return points.groupby(["lacking", "labels"]).mean().T
+
+
+def above_twin(results: pd.DataFrame) -> str:
+    """Points by which CMMD is above its twin, by pair and labels a class, with their error."""
+    both = results.pivot_table("accuracy", ["pair", "labels", "draw"], "method")
+    points = (100 * (both[CMMD] - both[TWIN])).dropna().groupby(["pair", "labels"])
+    return points.agg(["mean", "sem"]).unstack("labels").round(1).to_string()
+
+
 def in_common(results: pd.DataFrame, columns: str | list[str]) -> str:
     """Return the mean accuracy of the draws that have all columns, by pair, and over the pairs."""
     results = results.replace({"labels": {ALL: np.inf}, "unlabelled": {ALL: np.inf}})
@@ -217,11 +234,16 @@ def report(results: pd.DataFrame) -> str:
     told = gains[gains["x_M tells"]].groupby(["lacking", "labels"], sort=False)
     parts.append(
         "Where x_M tells something\n"
-        + told[["CMMD − it", "CMMD − twin"]].agg(["mean", "count"]).round(1).to_string()
+        + told[["CMMD − it", "CMMD − twin"]].agg(["mean", "sem", "count"]).round(1).to_string()
     )
+    above = above_each(main, gains[gains["x_M tells"]])
+    parts.append(f"CMMD above each of the others there, points\n{above.round(1).to_string()}")
     whole = results[(results.lacking == 0) & results.method.isin([CMMD, TWIN])]
-    by_labels = in_common(whole[whole.unlabelled == ALL], ["method", "labels"])
-    parts.append(f"CMMD and its twin by labels a class\n{by_labels}")
+    every_pair = whole[whole.unlabelled == ALL]
+    if not every_pair.empty:
+        by_labels = in_common(every_pair, ["method", "labels"])
+        parts.append(f"CMMD and its twin by labels a class\n{by_labels}")
+        parts.append(f"CMMD − twin, points and error of the draws\n{above_twin(every_pair)}")
     by_pairs = whole[(whole.method == CMMD) & (whole.labels == PAIRS_AT)]
     if by_pairs.unlabelled.nunique() > 1:
         counts = in_common(by_pairs, "unlabelled")

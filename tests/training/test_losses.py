@@ -1,7 +1,10 @@
 """Compiled losses: the numbers of the plain ones, and a way back where they cannot be made."""
 
 import pickle
+import shutil
+import sysconfig
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,14 +123,16 @@ def test_other_weights_of_the_terms_and_other_rows_need_no_new_program(digits, s
     assert counters["stats"]["unique_graphs"] == n_graphs
 
 
+@pytest.mark.skipif(
+    shutil.which("g++") is None or not Path(sysconfig.get_path("include"), "Python.h").exists(),
+    reason="there is no g++, or there are no headers of Python",
+)
+@pytest.mark.filterwarnings("error:compile=True")
 def test_the_compiler_of_this_machine(digits, small):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        compiled = fitted(digits, small, compile=True, max_epochs=3)
-    plain = fitted(digits, small, max_epochs=3)
+    plain, compiled = (
+        fitted(digits, small | {"max_epochs": 3}, compile=each) for each in (False, True)
+    )
     torch.testing.assert_close(weights(compiled), weights(plain), rtol=1e-3, atol=1e-4)
-    if any("compile=True" in str(warning.message) for warning in caught):
-        pytest.skip("torch.compile finds no compiler")
 
 
 @pytest.fixture
