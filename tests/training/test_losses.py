@@ -127,7 +127,8 @@ def test_other_weights_of_the_terms_and_other_rows_need_no_new_program(digits, s
     shutil.which("g++") is None or not Path(sysconfig.get_path("include"), "Python.h").exists(),
     reason="there is no g++, or there are no headers of Python",
 )
-@pytest.mark.filterwarnings("error:compile=True")
+# The suite makes errors of deprecations, also of those that torch meets while it compiles.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "error:compile=True")
 def test_the_compiler_of_this_machine(digits, small):
     plain, compiled = (
         fitted(digits, small | {"max_epochs": 3}, compile=each) for each in (False, True)
