@@ -129,16 +129,18 @@ class CMMDEnsemble(
         seeds = seed_sequence(self.random_state).generate_state(self.n_estimators) >> 1
         members = [self._member().set_params(random_state=int(seed)) for seed in seeds]
         params = {"X_missing": X_missing, "sample_weight": sample_weight}
-        together = _trained_together(members, X, y, params)
-        for member in members:
-            if member not in together:
-                member.fit(X, y, **params)
-        self.estimators_ = members
-        self.classes_ = members[0].classes_
-        self.n_features_in_ = members[0].n_features_in_
+        self.estimators_ = [
+            trained or member.fit(X, y, **params)
+            for member, trained in zip(
+                members, _trained_together(members, X, y, params), strict=True
+            )
+        ]
+        first = self.estimators_[0]
+        self.classes_ = first.classes_
+        self.n_features_in_ = first.n_features_in_
         self.__dict__.pop("feature_names_in_", None)
-        if hasattr(members[0], "feature_names_in_"):
-            self.feature_names_in_ = members[0].feature_names_in_
+        if hasattr(first, "feature_names_in_"):
+            self.feature_names_in_ = first.feature_names_in_
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -275,24 +277,26 @@ class CMMDEnsemble(
 
 def _trained_together(
     members: Sequence[CMMDClassifier], X: Any, y: Any, params: dict[str, Any]
-) -> list[CMMDClassifier]:
-    """Train what can be stacked, and return it; the others, and what failed, are left."""
+) -> list[CMMDClassifier | None]:
+    """Return trained members if they can be stacked; None for one that failed, or for all."""
+    alone: list[CMMDClassifier | None] = [None] * len(members)
     if y is None or len(members) == 1:
-        return []
+        return alone
     load, groups = shared_loader(), defaultdict[Hashable, list[Fit]](list)
+    fits = []
     for member in members:
-        job = prepared(member, X, y, params, load)
+        fits.append(prepared(member, X, y, params, load))
+        job = fits[-1].job
         if job is None:
-            return []
-        groups[stack_key(job)].append(Fit(member, np.arange(0), job))
-    fits = [fit for group in groups.values() for fit in group]
+            return alone
+        groups[stack_key(job)].append(fits[-1])
     total = sum(fit.job.settings.max_epochs for fit in fits if fit.job)
     hidden = not members[0].verbose
     with tqdm(total=total, desc="CMMD", unit="epoch", disable=hidden) as bar:
         for group in groups.values():
             for stack in cut(group, n_threads=1):
                 train_stack(stack, torch.get_num_threads(), bar.update)
-    return [fit.estimator for fit in fits if fit.fitted]
+    return [fit.estimator if fit.fitted else None for fit in fits]
 
 
 def _mean(parts: Sequence[Any]) -> Any:

@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params
 
@@ -43,12 +46,14 @@ SMALLEST_STACK = 8
 class Fit:
     """One candidate on one fold.
 
-    `seconds` are its share of the time that its stack took; `fitted` says whether it was trained.
+    `seconds` are its share of the time that its stack took; `fitted` says whether it was trained,
+    `refused` that its parameters are wrong, so that its fit raises an error before all else.
     """
 
     estimator: BaseCMMD
     train: np.ndarray
     job: Job | None = None
+    refused: bool = False
     fitted: bool = False
     seconds: float = 0.0
 
@@ -74,13 +79,15 @@ class FixedSplits:
 
 
 def shared_loader() -> Callable[[FitData, Layout, torch.device], PairedRows]:
-    """Return a loader that brings the rows of a fold to a device once for each standardisation."""
+    """Return a loader that brings the rows of a fold to a device once for each layout."""
     loaded: dict[Hashable, PairedRows] = {}
 
     def load(data: FitData, layout: Layout, device: torch.device) -> PairedRows:
         sides = [side for side in (layout.observed, layout.missing) if side is not None]
         scales = tuple((side.loc.tobytes(), side.scale.tobytes()) for side in sides)
-        key = scales, device
+        # Where there are gaps, each modality has a mask.
+        parts = tuple(m.columns.tobytes() for side in sides for m in side.modalities)
+        key = scales, parts, device
         if key not in loaded:
             loaded[key] = data.rows(layout, device)
         return loaded[key]
@@ -94,12 +101,32 @@ def prepared(
     y: Any,
     params: dict[str, Any],
     load: Callable[[FitData, Layout, torch.device], PairedRows],
-) -> Job | None:
-    """Return what to train, or None for what is fitted alone, be it to raise its error there."""
-    if estimator.callbacks:
-        return None
+    train: np.ndarray | None = None,
+) -> Fit:
+    """Return a fit with its job, or without one if it is to be fitted alone, or to fail there."""
+    fit = Fit(estimator, np.arange(0) if train is None else train)
+    # What is fitted alone must be as new: a warm start or a shared RandomState would go on.
+    trial = clone(estimator)
     try:
-        estimator._validate_params()
+        if not get_config()["skip_parameter_validation"]:
+            trial._validate_params()
+    except InvalidParameterError:
+        fit.refused = True
+        return fit
+    job = None if trial.callbacks else _job(trial, X, y, params, load)
+    if job is not None:
+        fit.estimator, fit.job = trial, job
+    return fit
+
+
+def _job(
+    estimator: BaseCMMD,
+    X: Any,
+    y: Any,
+    params: dict[str, Any],
+    load: Callable[[FitData, Layout, torch.device], PairedRows],
+) -> Job | None:
+    try:
         job = estimator._prepare(X, y, **params, load=load)
     except Exception:
         return None
@@ -113,9 +140,10 @@ def fit_alone(
 ) -> tuple[BaseCMMD | None, float]:
     """Return a fitted estimator, or None if its fit failed and is to fail again; and seconds."""
     start = time.perf_counter()
+    params = _check_method_params(X, params=params, indices=train)
     X, y = _safe_split(estimator, X, y, train)
     try:
-        estimator.fit(X, y, **_check_method_params(X, params=params, indices=train))
+        estimator.fit(X, y, **params)
     except Exception:
         return None, 0.0
     return estimator, time.perf_counter() - start

@@ -1,5 +1,6 @@
 """StackedGridSearchCV against scikit-learn's GridSearchCV, in every way that it is used."""
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -227,6 +228,13 @@ class TestFailures:
         with pytest.warns((FitFailedWarning, UserWarning), match="fits failed|non-finite"):
             both(clf, grid, X, y, {"X_missing": M}, cv=2)
 
+    def test_a_refused_candidate_shifts_no_other(self, digits, clf):
+        X, M, y = digits
+        with pytest.warns((FitFailedWarning, UserWarning), match="fits failed|non-finite"):
+            theirs, ours = both(clf, {"omega": [2.0, 0.0, 1.0]}, X, y, {"X_missing": M}, cv=2)
+        assert ours.best_params_ == theirs.best_params_
+        assert np.array_equal(ours.predict_proba(X), theirs.predict_proba(X))
+
     def test_raised_if_asked_for(self, digits, clf):
         X, M, y = digits
         search = StackedGridSearchCV(clf, {"omega": [0.5, 7]}, cv=2, error_score="raise")
@@ -273,6 +281,55 @@ def test_it_says_what_it_does(digits, clf, capsys):
     assert "48/48" in err
     StackedGridSearchCV(clf, GRID, cv=2, refit=False).fit(X, y, X_missing=M)
     assert capsys.readouterr() == ("", "")
+
+
+def test_inside_a_parallel_context(digits, clf):
+    X, M, y = digits
+    plain = StackedGridSearchCV(clf, GRID, cv=2).fit(X, y, X_missing=M)
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        search = StackedGridSearchCV(clf, GRID, cv=2).fit(X, y, X_missing=M)
+    assert search.best_params_ == plain.best_params_
+    assert np.array_equal(search.predict_proba(X), plain.predict_proba(X))
+
+
+def test_modalities_in_another_order_have_other_gaps(digits, clf):
+    X, M, y = digits
+    M = np.where(M.mean(axis=0) < M, 1.0, 0.0)
+    M[::3, :2] = np.nan
+    a, b = Modality("a", columns=[0, 1]), Modality("b", columns=[2, 3, 4, 5])
+    grid = {"missing": [[a, b], [b, a]]}
+    both(clf, grid, X, y, {"X_missing": M}, cv=2, scoring="neg_log_loss")
+
+
+def test_folds_with_other_numbers_of_labels(digits, clf):
+    """Their minibatches differ in size, although their rows are equally many."""
+    X, M, y = digits
+    y = np.where(np.arange(len(y)) < 60, y, -1)
+    folds = [(np.r_[0:6, 60:134], np.r_[40:60]), (np.r_[0:12, 60:128], np.r_[40:60])]
+    clf.set_params(early_stopping=False, batch_size=50)
+    _, ours = both(clf, GRID, X, y, {"X_missing": M}, cv=folds, scoring="neg_log_loss")
+    assert ours.stack_sizes_ == [8]
+
+
+@pytest.mark.parametrize("name", ["warm_start", "random_state"])
+def test_what_is_fitted_alone_is_as_new(digits, clf, monkeypatch, name):
+    """No trace is left of the attempt to stack it."""
+    X, M, y = digits
+    params = {name: True if name == "warm_start" else np.random.RandomState(0)}
+    monkeypatch.setattr(_stacks, "CACHED_NUMBERS", 200_000)
+    grid = {"prior_hidden": [(8,), (2000,)]}
+    clf.set_params(**params)
+    for fit in ({}, {"X_missing": M}):
+        _, ours = both(clf, grid, X, y, fit, cv=2, scoring="neg_log_loss")
+        assert ours.stack_sizes_ == [2]
+
+
+def test_fitted_alone_with_the_rows_of_the_fold(digits, clf):
+    X, M, y = digits
+    rows = np.arange(len(y)) % 2 == 0
+    fitted, _ = _stacks.fit_alone(clone(clf), X, y, {"X_missing": M}, np.flatnonzero(rows))
+    want = clone(clf).fit(X[rows], y[rows], X_missing=M[rows])
+    assert np.array_equal(fitted.predict_proba(X), want.predict_proba(X))
 
 
 def test_devices_share_the_folds(digits, clf):

@@ -185,9 +185,10 @@ class StackedGridSearchCV(GridSearchCV):
         try:
             if self._train(X, y, params):
                 # One after the other, in the order in which they were trained.
-                self.n_jobs = None
+                self.n_jobs = 1
             self.cv = self._splits
-            with prefitted([fit.estimator if fit.fitted else None for fit in self._fits]):
+            begun = [fit for fit in self._fits if not fit.refused]
+            with prefitted([fit.estimator if fit.fitted else None for fit in begun]):
                 super().fit(X, y, **params)
         finally:
             self.cv, self.n_jobs = cv, n_jobs
@@ -237,8 +238,7 @@ class StackedGridSearchCV(GridSearchCV):
             estimator = clone(self.estimator).set_params(**clone(candidate, safe=False))
             if self.devices is not None:
                 estimator.set_params(device=self.devices[number % len(self.devices)])
-            job = prepared(estimator, X_train, y_train, params, load)
-            fits.append(Fit(estimator, train, job))
+            fits.append(prepared(estimator, X_train, y_train, params, load, train))
         return fits
 
     def _train_stacks(self, fits: list[Fit]) -> None:

@@ -79,9 +79,10 @@ class Feed:
     def _noise(self, job: Job) -> Hashable:
         """Return the key of a model's noise: its seeds, and what fixes the sizes of its batches."""
         streams, module = job.streams, job.module
+        labelled, unlabelled = self.batches[self._batches(job)].rows.positions_by_label
         seed = streams.noise if self.training else streams.validation
         units = job.dropout_units if self._drops() else 0
-        key = seed, streams.dropout, len(self.batches[self._batches(job)].rows)
+        key = seed, streams.dropout, len(labelled), len(unlabelled)
         if key not in self.noise:
             parameter = next(module.parameters())
             self.noise[key] = NoiseSource(
