@@ -318,7 +318,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             if init_from is None
             else adopt_layout(data, init_from._layout)
         )
-        module = CMMD(architecture_of(self, layout, data.labelled is None))
+        module = CMMD(architecture_of(self, layout, not data.n_by_label[1]))
         self._seeds = seed_sequence(self.random_state)
         first = Streams.spawn(self._seeds)
         module.init_weights(generator(first.init))

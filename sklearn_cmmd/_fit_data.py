@@ -102,9 +102,10 @@ class FitData:
             present = layout.missing.presence(self.x_missing)
         if layout.labels is not None:
             y = torch.from_numpy(layout.labels.encode(self.y, self.labelled)).to(device)
+        some_labelled = self.labelled if self.n_by_label[1] else None
         weight, labelled, present_ = (
             None if values is None else torch.from_numpy(values.astype(np.float32)).to(device)
-            for values in (self.weight, self.labelled, present)
+            for values in (self.weight, some_labelled, present)
         )
         observed = _matrix(layout.observed, self.x, device)
         rows = PairedRows(observed, missing, y, weight, labelled, present_)

@@ -126,6 +126,7 @@ def check_labels(y: Any, classes: Any = None) -> tuple[Any, np.ndarray | None]:
     ValueError
         If y is continuous, has missing numbers, is not 1-D or an indicator, or has no label at all.
     """
+    y = _with_marks(y)
     is_object = not sp.issparse(y) and np.asarray(y).dtype.kind == "O"
     try:
         y = check_array(
@@ -158,6 +159,15 @@ def check_labels(y: Any, classes: Any = None) -> tuple[Any, np.ndarray | None]:
     if known.shape[0]:
         _check_targets(known)
     return y, None if unlabelled is None else ~unlabelled
+
+
+def _with_marks(y: Any) -> Any:
+    """Keep NaN and -1 in a list of strings from being made strings."""
+    if not isinstance(y, (list, tuple)) or np.asarray(y).dtype.kind != "U":
+        return y
+    others = [v for v in y if not isinstance(v, str)]
+    are_marks = others and all(is_scalar_nan(v) or v == UNLABELLED for v in others)
+    return np.array(y, dtype=object) if are_marks else y
 
 
 def _check_targets(y: Any) -> None:

@@ -201,7 +201,12 @@ def _check_array(data: Any, name: str, estimator: Any, min_rows: int, gaps: bool
 
 
 def _column_names(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value.columns for key, value in data.items() if hasattr(value, "iloc")}
+    """Return an Index for a DataFrame of pandas, a list for one of polars."""
+    return {
+        key: value.columns
+        for key, value in data.items()
+        if hasattr(value, "iloc") or type(value).__module__.startswith("polars.")
+    }
 
 
 def check_row_counts(n_rows: int, others: dict[str, Any]) -> None:

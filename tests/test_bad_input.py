@@ -428,8 +428,13 @@ def test_bad_seed_of_draws(fitted, random_state):
             {"y": Y, "X_missing": 50 * M},
             "has values in .0, 1., but 'X_missing' .*first fit on, where 'auto' chose Bernoulli",
         ),
+        (
+            {"y": Y, "classes": [0, 1], "X_missing": {"a": np.tanh(M) ** 2, "b": 1.0 * (M > 0)}},
+            {"y": Y, "X_missing": {"b": 50 * M, "a": np.tanh(M) ** 2}},
+            "has values in .0, 1., but 'b' of X_missing ranges",
+        ),
     ],
-    ids=["classes", "columns of y", "fewer columns of y", "Bernoulli"],
+    ids=["classes", "columns of y", "fewer columns of y", "Bernoulli", "of two"],
 )
 def test_bad_chunk_for_partial_fit(small, first, then, message):
     clf = CMMDClassifier(**small)

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import scipy.sparse as sp
 from joblib import Parallel, delayed
@@ -16,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.helper import SliceDict
 
-from sklearn_cmmd import CMMDClassifier, Modality
+from sklearn_cmmd import CMMDClassifier, CMMDEnsemble, Modality
 from sklearn_cmmd._fit_data import split_rows
 from sklearn_cmmd._parameters import training_settings
 from sklearn_cmmd.datasets import load_multiple_features
@@ -152,6 +153,7 @@ def names(n, prefix):
 
 FORMS = {
     "frame": lambda a, p: pd.DataFrame(a, columns=names(a.shape[1], p)),
+    "polars": lambda a, p: pl.DataFrame(a, schema=names(a.shape[1], p)),
     "sparse": lambda a, p: sp.csr_matrix(a),
     "sparse array": lambda a, p: sp.csc_array(a),
     "list": lambda a, p: a.tolist(),
@@ -179,6 +181,33 @@ def test_every_form_gives_the_same_fit(split, small, form):
     assert np.array_equal(clf.predict_proba(new), plain.predict_proba(X_test))
     assert np.array_equal(clf.transform(new), plain.transform(X_test))
     assert np.array_equal(clf.generate_missing(new), plain.generate_missing(X_test))
+
+
+def test_frames_of_polars(split, small):
+    """Names are checked, say which column is where, and come back."""
+    X, M, y, *_ = split
+    X, M = FORMS["polars"](X, "x"), FORMS["polars"](M, "m")
+    missing = [Modality("one", columns=M.columns[1:]), Modality("two", columns=M.columns[:1])]
+    clf = CMMDClassifier(**small, missing=missing).fit({"x": X}, y, X_missing=M)
+    generated = clf.generate_missing({"x": X})
+    assert isinstance(generated, pl.DataFrame)
+    assert generated.columns == M.columns
+    with pytest.raises(ValueError, match=r"X\['x'\] must have the columns of the fit, in their"):
+        clf.predict({"x": X.select(X.columns[::-1])})
+    twice = CMMDEnsemble(CMMDClassifier(**small), n_estimators=2).fit(X, y, X_missing=M)
+    assert twice.generate_missing(X).columns == M.columns
+
+
+def test_another_order_of_views(split, small):
+    X, M, y, *_ = split
+    views = {"a": M[:, :2], "b": np.where(M[:, 2:] > 0, 1.0, 0.0)}
+    one, other = (
+        CMMDClassifier(**small).partial_fit(X, y, X_missing=views, classes=[0, 1, 2])
+        for _ in range(2)
+    )
+    one.partial_fit(X, y, X_missing=views)
+    other.partial_fit(X, y, X_missing=dict(reversed(views.items())))
+    assert np.array_equal(one.generate_missing(X)["b"], other.generate_missing(X)["b"])
 
 
 def test_memmap(split, small, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedKFold
 from skorch.helper import SliceDict
@@ -49,10 +50,23 @@ def as_indicator(y):
         lambda y: as_strings(y, -1),
         lambda y: as_strings(y, None),
         lambda y: as_strings(y, np.nan),
+        lambda y: as_strings(y, -1).tolist(),
+        lambda y: as_strings(y, np.nan).tolist(),
         lambda y: pd.Series(as_strings(y, pd.NA)),
         lambda y: pd.Series(as_strings(y, None), dtype="category"),
     ],
-    ids=["int", "float", "list", "-1 among strings", "None", "nan", "NA", "category"],
+    ids=[
+        "int",
+        "float",
+        "list",
+        "-1",
+        "None",
+        "nan",
+        "-1 in a list",
+        "nan in a list",
+        "NA",
+        "category",
+    ],
 )
 def test_marks_of_unlabelled_rows(half, mark, small):
     """All marks mean the same, and none is a class."""
@@ -191,7 +205,7 @@ def test_weights_pickles_and_seeds(half, small):
     loaded = pickle.loads(pickle.dumps(one))
     np.testing.assert_array_equal(loaded.predict(X), one.predict(X))
     # What rows of weight zero hold makes no difference.
-    M[:5] = 1e3
+    M = np.r_[np.full((5, M.shape[1]), 1e3), M[5:]]
     again = CMMDClassifier(**small).fit(X, y, X_missing=M, sample_weight=weight)
     assert same_weights(again, one)
 
@@ -333,3 +347,38 @@ def test_a_modality_that_no_row_has(digits, no_training):
     X, M, y = digits
     with pytest.raises(ValueError, match="No row of X_missing has 'X_missing'"):
         CMMDClassifier().fit(X, y, X_missing=np.full_like(M, np.nan, dtype=float))
+
+
+def test_no_row_of_weight_has_it(digits, no_training):
+    X, M, y = digits
+    weight = np.arange(len(y)) >= 10
+    with pytest.raises(ValueError, match=r"No row of X_missing .* weight zero"):
+        CMMDClassifier().fit(X, y, X_missing=with_gaps(M, slice(10, None)), sample_weight=weight)
+
+
+def test_unlabelled_rows_of_weight_zero_are_left_out(half, small):
+    X, M, y = half
+    has = y >= 0
+    clf = CMMDClassifier(**small).fit(X, y, X_missing=M, sample_weight=has)
+    other = CMMDClassifier(**small).fit(X[has], y[has], X_missing=M[has])
+    assert clf.module_.architecture.label_in_encoder
+    np.testing.assert_allclose(clf.predict_proba(X), other.predict_proba(X), rtol=1e-6)
+
+
+@pytest.mark.parametrize("missing", [None, [Modality("m", likelihood="gaussian")]])
+def test_data_without_any_x_missing_go_on(digits, small, missing):
+    """They teach the prior and the classifier, as such rows do beside others."""
+    X, M, y = digits
+    nothing = np.full(M.shape, np.nan)
+    stream = CMMDClassifier(**small, missing=missing).partial_fit(
+        X, y, X_missing=M, classes=[0, 1, 2]
+    )
+    before = stream.module_.copied()
+    stream.partial_fit(X, y, X_missing=nothing)
+    first = CMMDTransformer(**small, missing=missing).fit(X, X_missing=M)
+    staged = CMMDClassifier(**small).fit(X, y, X_missing=nothing, init_from=first)
+    x = torch.zeros(1, X.shape[1])
+    for clf, start in ((stream, before), (staged, first.module_)):
+        assert np.isfinite(clf.history_["train_loss"]).all()
+        assert np.isfinite(clf.generate_missing(X)).all()
+        assert (clf.module_.prior(x).loc != start.prior(x).loc).any()

@@ -18,7 +18,7 @@ def presence(table: Table, modalities: Sequence[Modality]) -> np.ndarray | None:
     Raises
     ------
     ValueError
-        If a row has a modality in part, or if no row has it.
+        If a row has a modality in part.
     """
     if not table.has_gaps:
         return None
@@ -42,10 +42,6 @@ def _has(table: Table, modality: Modality) -> np.ndarray:
             f"{modality.name!r}. A row has all values of a modality, or none of them (all NaN). "
             "Impute single values before fit, for instance by sklearn.impute.SimpleImputer, or "
             "say by missing=[Modality(...), ...] which columns are missing together."
-        )
-    if n_absent.all():
-        raise ValueError(
-            f"No row of X_missing has {modality.name!r}: all its values are NaN. Leave it out."
         )
     has: np.ndarray = (n_absent == 0).astype(np.float32)
     return has

@@ -11,7 +11,13 @@ from sklearn_cmmd.modalities.columns import resolve_columns
 from sklearn_cmmd.modalities.modality import Modality
 from sklearn_cmmd.modalities.presence import presence
 from sklearn_cmmd.modalities.shapes import resolve_shape
-from sklearn_cmmd.modalities.statistics import ColumnStatistics, having, pool, range_of_class_sums
+from sklearn_cmmd.modalities.statistics import (
+    ColumnStatistics,
+    has_rows,
+    having,
+    pool,
+    range_of_class_sums,
+)
 
 __all__ = ["ModalitySet"]
 
@@ -31,8 +37,8 @@ class ModalitySet:
         Widths of the blocks of the data, by name.
     shapes : dict of str to tuple of int
         Shapes of a row of the blocks that had more axes than two.
-    column_names : dict of str to Index
-        Column names of the blocks that were DataFrames.
+    column_names : dict of str to Index or list
+        Column names of the blocks that were DataFrames, an Index if of pandas.
     loc, scale : ndarray of shape (n_columns,)
         What is subtracted from the columns, and by what they are then divided.
     """
@@ -53,6 +59,7 @@ class ModalitySet:
             for modality in resolve_columns(modalities, table, name)
         ]
         present = presence(table, resolved)
+        _check_present(resolved, weight, present)
         statistics = ColumnStatistics.of(table, weight, resolved, present)
         _check_finite_variance(statistics.variance, name)
         if name == "X_missing":
@@ -67,7 +74,7 @@ class ModalitySet:
         """Raise a ValueError unless the table has the blocks and columns of the fit."""
         check_same_modalities(table, self.widths, self.shapes, self.name)
         for key, names in self.column_names.items():
-            if key in table.names and not names.equals(table.names[key]):
+            if key in table.names and list(names) != list(table.names[key]):
                 block = f"{self.name}[{key!r}]" if key else self.name
                 raise ValueError(
                     f"{block} must have the columns of the fit, in their order: {list(names)}. "
@@ -76,11 +83,15 @@ class ModalitySet:
 
     def check_likelihoods(self, table: Table, weight: np.ndarray | None) -> None:
         """Raise a ValueError if further data have values that a likelihood cannot have."""
-        if any(modality.likelihood in UNSCALED for modality in self.modalities):
-            present = self.presence(table)
-            statistics = ColumnStatistics.of(table, weight, self.modalities, present)
-            for number, modality in enumerate(self.modalities):
-                _with_likelihood(modality, statistics, table, having(weight, present, number))
+        if not any(modality.likelihood in UNSCALED for modality in self.modalities):
+            return
+        table = replace(table, blocks={key: table.blocks[key] for key in self.widths})
+        present = self.presence(table)
+        statistics = ColumnStatistics.of(table, weight, self.modalities, present)
+        for number, modality in enumerate(self.modalities):
+            part = having(weight, present, number)
+            if has_rows(part):
+                _with_likelihood(modality, statistics, table, part)
 
     def presence(self, table: Table) -> np.ndarray | None:
         """Return which rows have which modality, or None if all have all; see `presence`."""
@@ -158,9 +169,14 @@ class ModalitySet:
             return values.reshape(*values.shape[:-1], *self.shapes[key])
         if key not in self.column_names or values.ndim != 2:
             return values
+        names = self.column_names[key]
+        if isinstance(names, list):
+            import polars as pl
+
+            return pl.DataFrame(values, schema=names)
         import pandas as pd
 
-        return pd.DataFrame(values, index=index, columns=self.column_names[key])
+        return pd.DataFrame(values, index=index, columns=names)
 
 
 def _size(modality: Modality) -> int:
@@ -215,6 +231,17 @@ def _check_one_hot(modality: Modality, low: float, sums: tuple[float, float]) ->
             f"has values from {low:g} on, and sums from {least:g} to {greatest:g}. Encode it "
             "one-hot, or name another axis."
         )
+
+
+def _check_present(
+    modalities: Sequence[Modality], weight: np.ndarray | None, present: np.ndarray | None
+) -> None:
+    for number, modality in enumerate(modalities):
+        if not has_rows(having(weight, present, number)):
+            raise ValueError(
+                f"No row of X_missing has {modality.name!r}: all its values are NaN, or in rows of "
+                "weight zero. Leave it out."
+            )
 
 
 def _check_finite_variance(variance: np.ndarray, name: str) -> None:

@@ -11,7 +11,7 @@ from sklearn_cmmd._indexed import IndexedArray
 from sklearn_cmmd._validation import Table, dense_rows, row_chunks
 from sklearn_cmmd.modalities.modality import Modality
 
-__all__ = ["ColumnStatistics", "having", "pool", "range_of_class_sums"]
+__all__ = ["ColumnStatistics", "has_rows", "having", "pool", "range_of_class_sums"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class ColumnStatistics:
     ) -> "ColumnStatistics":
         """Read the table block by block and chunk by chunk, so that data on disk stay there.
 
-        With gaps, those of each modality are over the rows where it is `present`.
+        With gaps, those of each modality are over the rows where it is `present`; of one that no
+        row has, they say nothing.
         """
         if present is not None:
             return cls._by_modality(table, weight, modalities, present)
@@ -57,7 +58,10 @@ class ColumnStatistics:
     ) -> "ColumnStatistics":
         whole = {field.name: np.empty(table.n_columns) for field in fields(cls)}
         for number, modality in enumerate(modalities):
-            part = cls._of_block(block_of(table, modality), having(weight, present, number))
+            weight_of = having(weight, present, number)
+            if not has_rows(weight_of):
+                continue
+            part = cls._of_block(block_of(table, modality), weight_of)
             for name, values in whole.items():
                 values[modality.columns] = getattr(part, name)
         return cls(**whole | {"binary": whole["binary"].astype(bool)})
@@ -81,6 +85,11 @@ def having(weight: np.ndarray | None, present: np.ndarray | None, number: int) -
     if present is None:
         return weight
     return present[:, number] if weight is None else weight * present[:, number]
+
+
+def has_rows(weight: np.ndarray | None) -> bool:
+    """Return whether any row counts."""
+    return weight is None or bool(weight.any())
 
 
 def block_of(table: Table, modality: Modality) -> Any:
