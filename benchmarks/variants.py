@@ -100,6 +100,17 @@ def _sharpened(temperature: float, plain=loss.Objective._target):
     return target
 
 
+def _evened(power: float, plain=loss.Objective._target):
+    """Draw the classes that the teacher names in a minibatch to equal frequencies."""
+
+    def target(*args):
+        taught = plain(*args)
+        evened = taught / taught.mean(0).clamp_min(1e-6) ** power
+        return evened / evened.sum(-1, keepdim=True)
+
+    return target
+
+
 def _on_pairs(rows):
     of_pairs = dict.fromkeys(LossTerms._fields, rows.paired)
     labelled_pairs = rows.labelled if rows.paired is None else rows.labelled * rows.paired
@@ -121,6 +132,8 @@ def _glorot(activation):
 INSIDE_FEW = {
     "teacher at half the temperature": (loss.Objective, "_target", _sharpened(0.5)),
     "teacher at a quarter": (loss.Objective, "_target", _sharpened(0.25)),
+    "teacher's classes evened": (loss.Objective, "_target", _evened(1.0)),
+    "teacher's classes half evened": (loss.Objective, "_target", _evened(0.5)),
     "labels under q three times": (loss, "TEACHER_SHARE", 3.0),
     "labels under q once": (loss, "TEACHER_SHARE", 1.0),
     "teacher under dropout": (loss.Objective, "_target", _under_dropout),
