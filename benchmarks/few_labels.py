@@ -34,6 +34,7 @@ LINES = {
     "best that sees x_M": "k:",
     "best of 6 classifiers": "C0-s",
     "LR on CCA": "C2-",
+    "LR on MoPoE": "C5-",
     "two stages": "C4-",
     "paper's form": "C1-",
     TWIN: "C7-",
@@ -215,7 +216,7 @@ def figure(results: pd.DataFrame, file: Path) -> None:
         ax.set_axis_off()
     fig.supxlabel("labels a class")
     fig.supylabel("accuracy from x_O alone")
-    fig.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=7)
+    fig.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=8)
     fig.savefig(file, dpi=110)
 
 
