@@ -285,7 +285,7 @@ def _trained_together(
     load, groups = shared_loader(), defaultdict[Hashable, list[Fit]](list)
     fits = []
     for member in members:
-        fits.append(prepared(member, X, y, params, load))
+        fits.append(prepared(member, np.arange(0), X, y, params, load))
         job = fits[-1].job
         if job is None:
             return alone

@@ -59,6 +59,8 @@ class Layout:
                     if caller == "init_from"
                     else "Set warm_start=False and call fit to begin anew."
                 )
+                if name == "X_missing" and now is None:
+                    remedy = f"Pass it with NaN where rows lack it. {remedy}"
                 raise ValueError(
                     f"The model was first fitted {had} {name}, and cannot go on {has} it. {remedy}"
                 )

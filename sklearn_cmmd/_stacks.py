@@ -97,42 +97,36 @@ def shared_loader() -> Callable[[FitData, Layout, torch.device], PairedRows]:
 
 def prepared(
     estimator: BaseCMMD,
+    train: np.ndarray,
     X: Any,
     y: Any,
     params: dict[str, Any],
     load: Callable[[FitData, Layout, torch.device], PairedRows],
-    train: np.ndarray | None = None,
 ) -> Fit:
     """Return a fit with its job, or without one if it is to be fitted alone, or to fail there."""
-    fit = Fit(estimator, np.arange(0) if train is None else train)
+    fit = Fit(estimator, train, refused=_is_refused(estimator))
+    if fit.refused or estimator.callbacks:
+        return fit
     # What is fitted alone must be as new: a warm start or a shared RandomState would go on.
     trial = clone(estimator)
     try:
-        if not get_config()["skip_parameter_validation"]:
-            trial._validate_params()
-    except InvalidParameterError:
-        fit.refused = True
+        job = trial._prepare(X, y, **params, load=load)
+    except Exception:
         return fit
-    job = None if trial.callbacks else _job(trial, X, y, params, load)
-    if job is not None:
+    if stack_key(job) is not None and _largest_stack(job) >= SMALLEST_STACK:
         fit.estimator, fit.job = trial, job
     return fit
 
 
-def _job(
-    estimator: BaseCMMD,
-    X: Any,
-    y: Any,
-    params: dict[str, Any],
-    load: Callable[[FitData, Layout, torch.device], PairedRows],
-) -> Job | None:
+def _is_refused(estimator: BaseCMMD) -> bool:
+    """Return whether scikit-learn refuses the parameters before a fit begins."""
+    if get_config()["skip_parameter_validation"]:
+        return False
     try:
-        job = estimator._prepare(X, y, **params, load=load)
-    except Exception:
-        return None
-    if stack_key(job) is None or _largest_stack(job) < SMALLEST_STACK:
-        return None
-    return job
+        estimator._validate_params()
+    except InvalidParameterError:
+        return True
+    return False
 
 
 def fit_alone(

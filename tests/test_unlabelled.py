@@ -374,6 +374,8 @@ def test_data_without_any_x_missing_go_on(digits, small, missing):
         X, y, X_missing=M, classes=[0, 1, 2]
     )
     before = stream.module_.copied()
+    with pytest.raises(ValueError, match="Pass it with NaN where rows lack it"):
+        stream.partial_fit(X, y)
     stream.partial_fit(X, y, X_missing=nothing)
     first = CMMDTransformer(**small, missing=missing).fit(X, X_missing=M)
     staged = CMMDClassifier(**small).fit(X, y, X_missing=nothing, init_from=first)

@@ -56,7 +56,7 @@ class ColumnStatistics:
         modalities: Sequence[Modality],
         present: np.ndarray,
     ) -> "ColumnStatistics":
-        whole = {field.name: np.empty(table.n_columns) for field in fields(cls)}
+        whole = {field.name: np.zeros(table.n_columns) for field in fields(cls)}
         for number, modality in enumerate(modalities):
             weight_of = having(weight, present, number)
             if not has_rows(weight_of):

@@ -238,7 +238,7 @@ class StackedGridSearchCV(GridSearchCV):
             estimator = clone(self.estimator).set_params(**clone(candidate, safe=False))
             if self.devices is not None:
                 estimator.set_params(device=self.devices[number % len(self.devices)])
-            fits.append(prepared(estimator, X_train, y_train, params, load, train))
+            fits.append(prepared(estimator, train, X_train, y_train, params, load))
         return fits
 
     def _train_stacks(self, fits: list[Fit]) -> None:
