@@ -49,6 +49,12 @@ def alike(results: pd.DataFrame, needed: str) -> pd.DataFrame:
     return kept[kept.method.isin(counts.index[counts == len(wanted)])]
 
 
+def shared(results: pd.DataFrame) -> pd.DataFrame:
+    """Keep the splits that every method ran on."""
+    ran = results.groupby(["pair", "split"]).method.transform("nunique")
+    return results[ran == results.method.nunique()]
+
+
 def by_pair(results: pd.DataFrame, metric: str, methods: list[str]) -> pd.DataFrame:
     """Mean over the splits, a row for each pair, a column for each method that ran."""
     means = results.pivot_table(metric, "pair", "method", sort=False)
@@ -166,7 +172,7 @@ def classification(results: pd.DataFrame, title: str, names: list[str]) -> list[
 
 
 def report(results: pd.DataFrame) -> str:
-    """Return all tables; what did not run on every split is compared on the first."""
+    """Return all tables; what did not run on every split is compared on those it ran on."""
     counts = results[results.method == CMMD].groupby("pair", sort=False).split.nunique()
     parts = [environment(), f"Splits\n{counts.to_string()}"]
     searched = [*TUNED, SEARCHED_5, TWIN_SEARCHED_5]
@@ -185,13 +191,13 @@ def report(results: pd.DataFrame) -> str:
 def _parts(
     results: pd.DataFrame, names: list[str], needed: str
 ) -> Iterator[tuple[pd.DataFrame, str]]:
-    """Yield the results that can be compared on all splits, then on the first, if that has more."""
+    """Yield what ran on all splits of a method, then all methods on the splits they share."""
     results = results[results.method.isin([*names, *ORACLES])]
-    whole, first = alike(results, needed), alike(results[results.split == 0], needed)
+    whole, common = alike(results, needed), shared(results)
     if len(whole):
         yield whole, ""
-    if set(first.method) - set(whole.method):
-        yield first, ", first split"
+    if set(common.method) - set(whole.method):
+        yield common, ", splits that all ran on"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@
 Both sides of a ratio A / B are measured in turn in this one run; the table gives the median and
 the quartiles of the ratios, and the medians of A and B. Cases: (a) a step of `fit` against a bare
 torch loop, (b) against its matrix products, (c) `fit` against multivae's and skorch's trainers,
-(d) the stacked search, (e) predictions against the forward pass, (f) the import, (g) memory.
+(d) the stacked search, (e) predictions against the forward pass, (f) the import, (g) memory, (h)
+float32 against bfloat16.
 
 It takes about 40 minutes on two cores that are free, which they must be: with several threads one
 busy neighbour makes a step ten times as slow. ``--quick`` takes three: shorter runs, and some
@@ -31,6 +32,7 @@ from speed_cases import (
     Run,
     in_turn,
     libraries,
+    precisions,
     products,
     searches,
     seconds_per_call,
@@ -176,6 +178,7 @@ CASES = {
     "e": predictions,
     "f": imports,
     "g": memory,
+    "h": precisions,
 }
 
 

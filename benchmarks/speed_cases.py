@@ -236,6 +236,17 @@ def products(run: Run) -> Iterator[Row]:
             yield Row("b", "step of fit / its products", size.name, n, measured, target=target)
 
 
+def precisions(run: Run) -> Iterator[Row]:
+    """Compare a step of `fit` in float32 with one in bfloat16 (h)."""
+    for size in (SMALL, WIDE, PAPER):
+        job = prepare(size, run)
+        half = replace(job, settings=replace(job.settings, precision="bfloat16"))
+        sides = partial(clocked_ms, job), partial(clocked_ms, half)
+        for n in THREADS:
+            measured = run.measure(size, n, *sides)
+            yield Row("h", "step in float32 / bfloat16", size.name, n, measured)
+
+
 def libraries(run: Run) -> Iterator[Row]:
     """Compare a whole `fit` with other libraries' trainers, per update (c)."""
     for size in (SMALL, WIDE):
