@@ -93,12 +93,16 @@ def main() -> None:
         train = make_two_view_mnist(images, target, random_state=seed)
         test = make_two_view_mnist(mnist.images_test, mnist.target_test, random_state=1000 + seed)
         rows.append(errors(train, test, model(size, args.precision, seed)))
-        print(rows[-1], flush=True)
-    table = pd.DataFrame(rows)
+        table = pd.DataFrame(rows)
+        publish(text_of(table, size), table, args.out)
+
+
+def text_of(table: pd.DataFrame, size: Size) -> str:
+    """Return means and standard errors over the seeds so far, and what the paper has."""
     figures = summarise(table.assign(what="here"), ["what"]).T.to_string(header=False)
     paper = ", ".join(f"{name} {value}" for name, value in PAPER.items())
-    title = f"Noisy two-view MNIST, {size.n_rows:,} training rows, error in %, {args.seeds} seeds"
-    publish(f"{title}\n{figures}\nthe paper, 50,000 rows: {paper}", table, args.out)
+    title = f"Noisy two-view MNIST, {size.n_rows:,} training rows, error in %, {len(table)} seeds"
+    return f"{title}\n{figures}\nthe paper, 50,000 rows: {paper}"
 
 
 if __name__ == "__main__":
