@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from torch import Tensor
 
@@ -347,6 +348,8 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             self.history_[name] = self.history_.get(name, []) + values
         if trained.diverged is not None:
             raise DivergedError(trained.diverged)
+        if trained.derailed is not None:
+            warnings.warn(trained.derailed, ConvergenceWarning, stacklevel=5)
 
     def _check_feature_names(self, X: Any, reset: bool = False) -> None:
         """Set or check `feature_names_in_`; first of all, since it tells of a mix-up best."""

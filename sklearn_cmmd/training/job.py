@@ -10,6 +10,9 @@ from sklearn_cmmd.training.batches import PairedRows
 
 __all__ = ["Job", "Trained", "TrainingSettings"]
 
+# A loss so many times its first size above the first epoch's is no noise.
+FAR = 10
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -76,3 +79,17 @@ class Trained:
     optimizer_state: dict[str, Any] | None
     n_epochs: int
     diverged: str | None
+
+    @property
+    def derailed(self) -> str | None:
+        """Say in which epoch the training loss rose far above the first one's, if it did."""
+        losses = self.history.get("train_loss", [])
+        for epoch, loss in enumerate(losses, 1):
+            if loss > losses[0] + FAR * (abs(losses[0]) + 1):
+                return (
+                    f"The training loss rose in epoch {epoch}, from {losses[0]:.3g} in the first "
+                    f"epoch to {loss:.3g}: the steps were too long, as they easily are for wide "
+                    "networks. Lower learning_rate, or clip gradients with "
+                    "callbacks=[skorch.callbacks.GradientNormClipping(1.0)]."
+                )
+        return None

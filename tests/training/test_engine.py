@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import (
     Callback,
     Checkpoint,
@@ -19,6 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 from sklearn_cmmd import CMMDClassifier, CMMDTransformer
 from sklearn_cmmd._parameters import SCALE_PRIOR_ROWS
 from sklearn_cmmd.training import callbacks
+from sklearn_cmmd.training.job import Trained
 
 
 @pytest.fixture
@@ -190,6 +192,26 @@ def test_divergence_keeps_the_last_good_state(digits, small, early_stopping):
 def test_a_learning_rate_that_diverges_by_itself(digits, small):
     with pytest.raises(FloatingPointError, match="Lower learning_rate"):
         fit(digits, **small | {"learning_rate": 1e30})
+
+
+class Stride(Callback):
+    """Make the steps far too long from an epoch on."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == 4:
+            net.optimizer_.param_groups[0]["lr"] = 1.0
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_a_loss_that_rises_far_warns(digits, small, early_stopping):
+    changed = {"callbacks": [Stride()], "early_stopping": early_stopping, "max_epochs": 6}
+    with pytest.warns(ConvergenceWarning, match=r"rose in epoch 4, from .* Lower learning_rate"):
+        fit(digits, **small | changed)
+
+
+@pytest.mark.parametrize("losses", [[], [3.0, 12.0], [-50.0, 400.0], [1e9, 1.0, 2.0]])
+def test_a_loss_that_rises_a_little_is_not_far(losses):
+    assert Trained({"train_loss": losses}, None, len(losses), None).derailed is None
 
 
 def test_interrupt_keeps_what_was_learned(digits, small):
