@@ -173,8 +173,9 @@ device : str, default="auto"
     "auto" (a CUDA device if there is one), "cpu", "cuda" or "cuda:1".
 precision : {"auto", "float32", "bfloat16"}, default="auto"
     In what the networks compute in training. "auto" is float32, whose products a GPU takes with
-    the 10 bits of TF32; "float32" keeps all 23; "bfloat16" is for GPUs and halves memory and time
-    of large networks. Losses and divergences are in float32, predictions in the precision of `X`.
+    the 10 bits of TF32; "float32" keeps all 23; "bfloat16" is for GPUs, and for CPUs that have
+    instructions for it, and halves the time of large networks. Losses and divergences are in
+    float32, predictions in the precision of `X`.
 compile : bool, default=False
     Whether `torch.compile` makes one program of the losses and gradients of a training step. A step
     is then faster, but the first takes half a minute, so that it pays from tens of thousands of
