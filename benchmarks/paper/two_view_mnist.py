@@ -43,7 +43,7 @@ SIZES = {
 
 
 def model(size: Size, precision: str, seed: int) -> CMMDClassifier:
-    """Return a model with the paper's networks (appendix C) and ω, and our other defaults."""
+    """Return a model with the paper's ω, latent dimension and classifier (appendix C)."""
     return CMMDClassifier(
         omega=0.4,
         latent_dim=50,
