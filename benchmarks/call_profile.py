@@ -19,14 +19,14 @@ import numpy as np
 import pandas as pd
 import torch
 from publishing import publish
+from sklearn_cmmd.modalities import ModalitySet
+from sklearn_cmmd.training.stacked import Stack, train_stacked
 from speed_cases import LONGER_IN_SEARCHES, N_FOLDS, OMEGAS, Run
 from speed_rivals import SMALL, WIDE, Size, widths_of
 
 from sklearn_cmmd._base import BaseCMMD
-from sklearn_cmmd.modalities import ModalitySet
 from sklearn_cmmd.model_selection import StackedGridSearchCV
 from sklearn_cmmd.networks.cmmd import CMMD
-from sklearn_cmmd.training.stacked import Stack, train_stacked
 
 N_ROWS = (1, 1000, 100_000)
 N_CALLS = {1: 500, 1000: 200, 100_000: 3}

@@ -16,10 +16,9 @@ import numpy as np
 import pandas as pd
 import torch
 from publishing import publish
+from sklearn_cmmd.training.engine import train
 from speed_cases import Run, clocked_ms, in_turn, n_updates, prepare, seconds
 from speed_rivals import SMALL, WIDE, Size
-
-from sklearn_cmmd.training.engine import train
 
 
 def compared(size: Size, repeats: int) -> dict[str, float | str]:

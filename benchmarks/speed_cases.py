@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.model_selection import GridSearchCV
+from sklearn_cmmd.training.batches import PairedRows
+from sklearn_cmmd.training.engine import train
+from sklearn_cmmd.training.job import Job
 from speed_rivals import (
     IMAGES,
     PAPER,
@@ -27,9 +30,6 @@ from speed_rivals import (
 from torch.utils.data import TensorDataset
 
 from sklearn_cmmd.model_selection import StackedGridSearchCV
-from sklearn_cmmd.training.batches import PairedRows
-from sklearn_cmmd.training.engine import train
-from sklearn_cmmd.training.job import Job
 
 ALL_THREADS = torch.get_num_threads()
 THREADS = sorted({1, ALL_THREADS})

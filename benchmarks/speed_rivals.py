@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn_cmmd.training.job import Job
 from skorch import NeuralNet
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -25,7 +26,6 @@ from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.objective.loss import Objective
 from sklearn_cmmd.objective.terms import Rows
-from sklearn_cmmd.training.job import Job
 
 N_CLASSES, N_SYMBOLS = 10, 71
 PEER = Path(__file__).parent / "peers" / "cvae_speed.py"

@@ -13,11 +13,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 from publishing import publish
+from sklearn_cmmd.training.engine import train
 from speed_cases import Run, n_updates, prepare
 from speed_rivals import PAPER, SMALL, WIDE, Size
 from torch.profiler import ProfilerActivity, profile
-
-from sklearn_cmmd.training.engine import train
 
 PRODUCTS = ("aten::addmm", "aten::mm", "aten::bmm", "aten::baddbmm")
 KINDS = {

@@ -1,20 +1,20 @@
 """Supervised multimodal learning with a conditional prior, for scikit-learn."""
 
-from importlib.metadata import version
-
 from sklearn_cmmd._classifier import CMMDClassifier
 from sklearn_cmmd._ensemble import CMMDEnsemble
-from sklearn_cmmd._parameters import authors_preset
 from sklearn_cmmd._transformer import CMMDTransformer
-from sklearn_cmmd.modalities import Modality
+from sklearn_cmmd.data.modality import Modality
+from sklearn_cmmd.params import Networks, Objective, authors_preset
 
 __all__ = [
     "CMMDClassifier",
     "CMMDEnsemble",
     "CMMDTransformer",
     "Modality",
+    "Networks",
+    "Objective",
     "__version__",
     "authors_preset",
 ]
 
-__version__ = version("sklearn-cmmd")
+__version__ = "0.1.0"

@@ -1,16 +1,26 @@
 """CMMDClassifier."""
 
-from typing import Any, Self
+import warnings
+from typing import Any, Self, cast
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_cmmd._base import BaseCMMD
-from sklearn_cmmd._labels import check_labels
-from sklearn_cmmd._parameters import documented
+from sklearn_cmmd._callers import encoders_of_callers, rows_to_score
+from sklearn_cmmd.data.targets import UNLABELLED, Targets, check_labels
+from sklearn_cmmd.exceptions import ReencodedLabelsWarning
+from sklearn_cmmd.params import documented
 
-__all__ = ["CMMDClassifier", "ScoredOnLabels"]
+__all__ = ["CMMDClassifier", "ScoredOnLabels", "check_callers"]
+
+UNLABELLED_SCORES = (
+    "Some rows to score have no label. Score labelled rows only; in a search, split with "
+    "cv=sklearn_cmmd.model_selection.SemiSupervisedSplit(...), which keeps the others in every "
+    "training part."
+)
 
 
 class ScoredOnLabels(ClassifierMixin):
@@ -42,10 +52,7 @@ class ScoredOnLabels(ClassifierMixin):
         """
         check_is_fitted(self)
         if check_labels(y, self.classes_)[1] is not None:
-            raise ValueError(
-                "Some rows to score have no label. Score labelled rows only; in a search, split "
-                "with cv=sklearn_cmmd.model_selection.SemiSupervisedSplit(...)."
-            )
+            raise ValueError(UNLABELLED_SCORES)
         return float(super().score(X, y, sample_weight))
 
 
@@ -93,6 +100,14 @@ class CMMDClassifier(ScoredOnLabels, BaseCMMD):
         and the same with `"valid_"`.
     n_iter_ : int
         Number of epochs run.
+    best_epoch_ : int
+        Number of the epoch whose weights were kept: the best one with early stopping, else the
+        last one.
+    best_validation_score_ : float or None
+        The held-out loss of that epoch with its sign turned, in nats per row; None without early
+        stopping.
+    batch_size_, max_epochs_, dropout_, label_smoothing_, label_in_encoder_, early_stopping_
+        What these parameters came to in the last fit.
 
     See Also
     --------
@@ -146,12 +161,13 @@ class CMMDClassifier(ScoredOnLabels, BaseCMMD):
             modality; inside cross-validation, wrap it in `skorch.helper.SliceDict`.
         y : array-like of shape (n,), or indicator matrix of shape (n, n_labels)
             Classes, or for multilabel data 1 where a row has the label. A row without any has −1,
-            among strings also None or NaN, in an indicator a row of −1.
+            NaN, None or NA, in an indicator a row of −1. If −1 and 1 are the only values, they are
+            two classes.
         X_missing : as `X`, default=None
             The modalities that are missing later. None stands for a model without a decoder. A row
             that lacks a modality has NaN in all of its columns.
         sample_weight : array-like of shape (n,), default=None
-            Weights of the rows, of which the ratios matter: two counts a row twice beside one.
+            Weights of the rows. Only their ratios matter: a weight of two is the row twice.
         init_from : CMMDTransformer or CMMDClassifier, default=None
             A fitted estimator with the same parameters, whose networks are where training starts,
             and whose modalities and scales are taken over. Fitted with the same labels, it gives
@@ -172,7 +188,8 @@ class CMMDClassifier(ScoredOnLabels, BaseCMMD):
             If the loss becomes infinite or NaN. The weights of the last good epoch are kept, and
             the estimator is fitted with them.
         """
-        return self._fit(X, self._required(y), X_missing, sample_weight, init_from)
+        check_callers(self._required(y))
+        return self._fit(X, y, X_missing, sample_weight, init_from)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -255,9 +272,8 @@ class CMMDClassifier(ScoredOnLabels, BaseCMMD):
 
     def _decode(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the most probable class, or an indicator of the labels above one half."""
-        labels = self._layout.labels
-        assert labels is not None
-        return labels.decode(probabilities)
+        targets = cast(Targets, self._plan.layout.targets)
+        return targets.decode(probabilities)
 
     def _required(self, y: Any) -> Any:
         if y is None:
@@ -271,3 +287,31 @@ class CMMDClassifier(ScoredOnLabels, BaseCMMD):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def check_callers(y: Any) -> None:
+    """Refuse, or warn of, what scikit-learn is about to do with rows that have no label.
+
+    Raises
+    ------
+    ValueError
+        If some of the rows that are going to be scored have no label.
+    """
+    found = rows_to_score()
+    if found is not None and found[0] is not None:
+        labelled = check_labels(found[0])[1]
+        if labelled is not None and not labelled[found[1]].all():
+            raise ValueError(UNLABELLED_SCORES)
+    if not sp.issparse(y) and UNLABELLED in np.asarray(y).ravel().tolist():
+        return
+    for classes in encoders_of_callers():
+        known = classes.tolist()
+        if UNLABELLED in known and known != [UNLABELLED, 1]:
+            warnings.warn(
+                f"A meta-estimator that called fit takes {UNLABELLED} for one of its classes, "
+                f"{known}, so that rows without a label are learned as a class. Leave these rows "
+                "out, or fit CMMDClassifier itself.",
+                ReencodedLabelsWarning,
+                stacklevel=3,
+            )
+            return

@@ -1,12 +1,13 @@
 """CMMDEnsemble: several classifiers that differ in their seeds, averaged."""
 
-from collections import defaultdict
-from collections.abc import Hashable, Sequence
+import warnings
+from collections.abc import Sequence
 from numbers import Integral
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
+from joblib import Parallel, delayed
 from scipy.special import logsumexp
 from sklearn.base import (
     BaseEstimator,
@@ -19,13 +20,12 @@ from sklearn.base import (
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
-from tqdm.auto import tqdm
 
-from sklearn_cmmd._classifier import CMMDClassifier, ScoredOnLabels
+from sklearn_cmmd._base import check_n_samples
+from sklearn_cmmd._classifier import CMMDClassifier, ScoredOnLabels, check_callers
 from sklearn_cmmd._random import seed_sequence
-from sklearn_cmmd._stacks import Fit, cut, prepared, shared_loader, train_stack
-from sklearn_cmmd._validation import is_mapping
-from sklearn_cmmd.training.stacked import stack_key
+from sklearn_cmmd.data.containers import is_mapping
+from sklearn_cmmd.exceptions import CMMDWarning
 
 __all__ = ["CMMDEnsemble"]
 
@@ -39,17 +39,21 @@ class CMMDEnsemble(
 ):
     r"""Several `CMMDClassifier` that differ in their seeds, averaged.
 
-    Networks that begin elsewhere, see the rows in another order and hold out other rows err
-    differently, so that the mean of what they say is better than one of them, in accuracy, in
-    log-loss and in what is generated [1]_. Small networks are trained together as one program;
-    on a CPU that takes little less time than one after the other.
+    Networks that begin elsewhere, see the rows in another order and hold out other rows make
+    different mistakes. So their mean is better than one of them, in accuracy, in log-loss and in
+    what is generated [1]_.
 
     Parameters
     ----------
     estimator : CMMDClassifier, default=None
-        What to fit so often. None stands for `CMMDClassifier()`. Its `random_state` is not used.
+        Classifier to fit; each member is a clone with its own seed. None stands for
+        `CMMDClassifier()`. Its `random_state` is not used, and of a `checkpoint_dir` each member
+        has a folder.
     n_estimators : int, default=5
-        How often.
+        Number of members.
+    n_jobs : int, default=None
+        Number of members that are fitted at a time, by joblib. None is 1 unless in a
+        `joblib.parallel_config` context, -1 is one for each core.
     random_state : int, RandomState instance or None, default=None
         Root of the seeds of the members. An int makes fits repeatable. No global generator is
         touched.
@@ -93,6 +97,7 @@ class CMMDEnsemble(
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "estimator": [CMMDClassifier, None],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
 
@@ -101,10 +106,12 @@ class CMMDEnsemble(
         estimator: CMMDClassifier | None = None,
         n_estimators: int = 5,
         *,
+        n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.estimator = estimator
         self.n_estimators = n_estimators
+        self.n_jobs = n_jobs
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -126,15 +133,14 @@ class CMMDEnsemble(
         ValueError, TypeError, FloatingPointError
             As `CMMDClassifier.fit` raises them.
         """
-        seeds = seed_sequence(self.random_state).generate_state(self.n_estimators) >> 1
-        members = [self._member().set_params(random_state=int(seed)) for seed in seeds]
+        if y is not None:
+            check_callers(y)
         params = {"X_missing": X_missing, "sample_weight": sample_weight}
-        self.estimators_ = [
-            trained or member.fit(X, y, **params)
-            for member, trained in zip(
-                members, _trained_together(members, X, y, params), strict=True
-            )
-        ]
+        run = Parallel(self.n_jobs)
+        self.estimators_ = run(
+            delayed(_fitted)(member, number == 0, X, y, **params)
+            for number, member in enumerate(self._members())
+        )
         first = self.estimators_[0]
         self.classes_ = first.classes_
         self.n_features_in_ = first.n_features_in_
@@ -242,8 +248,7 @@ class CMMDEnsemble(
         check_is_fitted(self)
         if n_samples is None:
             return _mean([member.generate_missing(X) for member in self.estimators_])
-        if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
-            raise ValueError(f"n_samples must be a positive int. Got {n_samples!r} instead.")
+        check_n_samples(n_samples)
         root = seed_sequence(random_state)
         random = np.random.default_rng(root)
         n_members = len(self.estimators_)
@@ -257,6 +262,15 @@ class CMMDEnsemble(
                 parts.append(member.generate_missing(X, len(mine), random_state=seed))
                 places.append(mine)
         return _interleaved(parts, np.argsort(np.concatenate(places)))
+
+    def _members(self) -> list[CMMDClassifier]:
+        """Return the members, not yet fitted, each with a seed and a folder of its own."""
+        seeds = seed_sequence(self.random_state).generate_state(self.n_estimators) >> 1
+        members = [self._member().set_params(random_state=int(seed)) for seed in seeds]
+        for number, member in enumerate(members):
+            if member.checkpoint_dir is not None:
+                member.checkpoint_dir = Path(member.checkpoint_dir) / f"member-{number}"
+        return members
 
     def _member(self) -> CMMDClassifier:
         """Return a new member, not yet fitted."""
@@ -275,28 +289,12 @@ class CMMDEnsemble(
         return tags
 
 
-def _trained_together(
-    members: Sequence[CMMDClassifier], X: Any, y: Any, params: dict[str, Any]
-) -> list[CMMDClassifier | None]:
-    """Return trained members if they can be stacked; None for one that failed, or for all."""
-    alone: list[CMMDClassifier | None] = [None] * len(members)
-    if y is None or len(members) == 1:
-        return alone
-    load, groups = shared_loader(), defaultdict[Hashable, list[Fit]](list)
-    fits = []
-    for member in members:
-        fits.append(prepared(member, np.arange(0), X, y, params, load))
-        job = fits[-1].job
-        if job is None:
-            return alone
-        groups[stack_key(job)].append(fits[-1])
-    total = sum(fit.job.settings.max_epochs for fit in fits if fit.job)
-    hidden = not members[0].verbose
-    with tqdm(total=total, desc="CMMD", unit="epoch", disable=hidden) as bar:
-        for group in groups.values():
-            for stack in cut(group, n_threads=1):
-                train_stack(stack, torch.get_num_threads(), bar.update)
-    return [fit.estimator if fit.fitted else None for fit in fits]
+def _fitted(member: CMMDClassifier, is_first: bool, *args: Any, **params: Any) -> CMMDClassifier:
+    """Fit a member. What is wrong with the data is said once, by the first."""
+    with warnings.catch_warnings():
+        if not is_first:
+            warnings.simplefilter("ignore", CMMDWarning)
+        return member.fit(*args, **params)
 
 
 def _mean(parts: Sequence[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""One random_state to the independent streams of a fit; no global generator is touched."""
+"""One random_state to the independent seeds of a fit; no global generator is touched."""
 
 from dataclasses import dataclass
 from numbers import Integral
@@ -6,7 +6,7 @@ from numbers import Integral
 import numpy as np
 import torch
 
-__all__ = ["Streams", "generator", "seed_sequence"]
+__all__ = ["Seeds", "generator", "seed_sequence", "uniform_streams"]
 
 
 def seed_sequence(random_state: int | np.random.RandomState | None) -> np.random.SeedSequence:
@@ -32,11 +32,11 @@ def seed_sequence(random_state: int | np.random.RandomState | None) -> np.random
             "random_state must be a non-negative int, a numpy.random.RandomState or None. "
             f"Got {random_state!r} instead."
         )
-    return np.random.SeedSequence(random_state)
+    return np.random.SeedSequence(int(random_state))
 
 
 @dataclass(frozen=True)
-class Streams:
+class Seeds:
     """Seeds of the independent streams of one training run."""
 
     split: int
@@ -47,13 +47,25 @@ class Streams:
     dropout: int
 
     @classmethod
-    def spawn(cls, root: np.random.SeedSequence) -> "Streams":
-        """Take the next streams of the root, other ones at each call."""
+    def spawn(cls, root: np.random.SeedSequence) -> "Seeds":
+        """Take the next seeds of the root, other ones at each call."""
         (child,) = root.spawn(1)
         # Non-negative and below 2**31 is what both scikit-learn and torch accept.
-        return cls(*(int(word >> 1) for word in child.generate_state(6)))
+        return cls(*[int(word >> 1) for word in child.generate_state(6)])
 
 
 def generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
     """Return a generator of the device that starts at the seed."""
     return torch.Generator(device).manual_seed(seed)
+
+
+def uniform_streams(
+    random_state: int | np.random.RandomState | None, n_streams: int
+) -> list[np.random.Generator]:
+    """Return independent streams, each of which is drawn from row after row.
+
+    NumPy fills arrays one number after the other, so that the first rows get the same numbers
+    whatever follows them, and on every device.
+    """
+    children = seed_sequence(random_state).spawn(n_streams)
+    return [np.random.default_rng(child) for child in children]

@@ -5,7 +5,7 @@ from typing import Any, Self
 from sklearn.base import _fit_context
 
 from sklearn_cmmd._base import BaseCMMD
-from sklearn_cmmd._parameters import documented
+from sklearn_cmmd.params import documented
 
 __all__ = ["CMMDTransformer"]
 
@@ -38,8 +38,13 @@ class CMMDTransformer(BaseCMMD):
         Where they are.
     history_ : dict of str to list of float
         The loss and its terms for each epoch; see `CMMDClassifier`.
-    n_iter_ : int
-        Number of epochs run.
+    n_iter_, best_epoch_ : int
+        Number of epochs run, and the one whose weights were kept.
+    best_validation_score_ : float or None
+        The held-out loss of that epoch with its sign turned, in nats per row; None without early
+        stopping.
+    batch_size_, max_epochs_, dropout_, label_smoothing_, label_in_encoder_, early_stopping_
+        What these parameters came to in the last fit.
 
     See Also
     --------
@@ -84,7 +89,7 @@ class CMMDTransformer(BaseCMMD):
             The modalities that are missing later, NaN in all columns of those that a row lacks. It
             can be left out if there are labels.
         sample_weight : array-like of shape (n,), default=None
-            Weights of the rows, of which the ratios matter: two counts a row twice beside one.
+            Weights of the rows. Only their ratios matter: a weight of two is the row twice.
         init_from : CMMDTransformer or CMMDClassifier, default=None
             A fitted estimator with the same parameters, whose networks are where training starts,
             and whose modalities and scales are taken over. Fitted with the same labels, it gives

@@ -4,10 +4,10 @@ import hypothesis
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
-from sklearn_cmmd._fit_data import FitData
+from sklearn_cmmd import Networks
 from sklearn_cmmd.datasets import load_multiple_features
-from sklearn_cmmd.training.engine import CMMDNet
 
 torch.set_num_threads(1)
 # No test reads the clock: what is loaded at first use would count as a slow example.
@@ -15,12 +15,9 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 SMALL = {
-    "prior_hidden": (32,),
-    "encoder_hidden": (32,),
-    "decoder_hidden": (32,),
-    "classifier_hidden": (16,),
+    "hidden_layer_sizes": (32,),
     "latent_dim": 8,
-    "activation": "relu",
+    "networks": Networks(classifier_hidden=(16,), activation="relu"),
     "learning_rate": 5e-3,
     "max_epochs": 15,
     "random_state": 0,
@@ -30,7 +27,7 @@ SMALL = {
 @pytest.fixture
 def small():
     """Parameters of an estimator that fits in a fraction of a second."""
-    return dict(SMALL)
+    return SMALL | {"networks": clone(SMALL["networks"])}
 
 
 @pytest.fixture
@@ -40,7 +37,7 @@ def no_training(monkeypatch):
     def refuse(self, *args, **kwargs):
         pytest.fail("training began before the error")
 
-    monkeypatch.setattr(CMMDNet, "partial_fit", refuse)
+    monkeypatch.setattr(torch.optim.AdamW, "step", refuse)
 
 
 @pytest.fixture(scope="session")
@@ -54,21 +51,3 @@ def digits():
         bunch.data_missing[rows].astype(float),
         bunch.target[rows],
     )
-
-
-@pytest.fixture
-def in_float64(monkeypatch):
-    """Train in float64, where rounding cannot hide a difference or make one."""
-    rows = FitData.rows
-
-    def doubled(self, layout, device):
-        part = rows(self, layout, device)
-        for name in ("observed", "missing", "weight"):
-            if getattr(part, name) is not None:
-                setattr(part, name, getattr(part, name).double())
-        return part
-
-    monkeypatch.setattr(FitData, "rows", doubled)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)

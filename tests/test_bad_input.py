@@ -87,6 +87,12 @@ CASES = {
         ValueError,
         "X_missing: Expected 2D array, got 1D array.*sample_weight=",
     ),
+    "data in the constructor": (
+        {"missing": pd.DataFrame(M)},
+        {},
+        TypeError,
+        r"missing must be a list of Modality.* Got DataFrame instead.* fit\(X_missing=",
+    ),
     "callbacks that are none": (
         {"callbacks": ["early"]},
         {},
@@ -98,12 +104,6 @@ CASES = {
         {"sample_weight": np.zeros(30)},
         ValueError,
         "at least one non-zero|must have a positive sum",
-    ),
-    "nan in y": (
-        {},
-        {"y": with_value(Y.astype(float), np.nan)},
-        ValueError,
-        "y contains NaN.\n.*-1",
     ),
     "rows of X_missing": (
         {},
@@ -128,13 +128,13 @@ CASES = {
         {},
         {"X": X.astype(str)},
         ValueError,
-        "not compatible with arrays of bytes/strings",
+        "Column 0 of X holds '.*', which is not a number .*arrays of bytes/strings.*Encode",
     ),
     "strings in a frame": (
         {},
         {"X_missing": pd.DataFrame({"a": ["x", "y"] * 15})},
         ValueError,
-        "could not convert string to float",
+        "Column 'a' of X_missing holds 'x', which is not a number .*OneHotEncoder",
     ),
     "complex": ({}, {"X": X + 1j}, ValueError, "Complex data not supported"),
     "complex X_missing": ({}, {"X_missing": M * 1j}, ValueError, "Complex data not supported"),
@@ -154,7 +154,18 @@ CASES = {
         ValueError,
         r"at least two classes among the rows of positive weight. Got the class \[1\]",
     ),
-    "regression targets": ({}, {"y": X[:, 0]}, ValueError, "Unknown label type: continuous"),
+    "regression targets": (
+        {},
+        {"y": X[:, 0]},
+        ValueError,
+        "Unknown label type: continuous. y holds numbers such as .*KBinsDiscretizer",
+    ),
+    "infinite y": (
+        {},
+        {"y": with_value(Y.astype(float), np.inf)},
+        ValueError,
+        "Input y contains infinity",
+    ),
     "several columns of classes": (
         {},
         {"y": RNG.randint(3, size=(30, 2))},
@@ -173,33 +184,49 @@ CASES = {
     "negative lam": ({"lam": -1}, {}, ValueError, "'lam' parameter"),
     "negative alpha": ({"alpha": -1}, {}, ValueError, "'alpha' parameter"),
     "zero width": (
-        {"prior_hidden": (10, 0)},
+        {"networks__prior_hidden": (10, 0)},
         {},
         ValueError,
         r"prior_hidden must be a sequence of positive ints.*Got \(10, 0\)",
     ),
-    "width not an int": ({"decoder_hidden": (1.5,)}, {}, ValueError, "decoder_hidden must be"),
-    "width not a sequence": ({"encoder_hidden": 10}, {}, ValueError, "'encoder_hidden' parameter"),
+    "width not an int": (
+        {"hidden_layer_sizes": (1.5,)},
+        {},
+        ValueError,
+        "hidden_layer_sizes must be",
+    ),
+    "width not a sequence": (
+        {"networks__encoder_hidden": 10},
+        {},
+        ValueError,
+        "'encoder_hidden' parameter of Networks",
+    ),
     "zero latent_dim": ({"latent_dim": 0}, {}, ValueError, "'latent_dim' parameter"),
     "dropout of one": ({"dropout": 1.0}, {}, ValueError, "'dropout' parameter"),
-    "activation": ({"activation": "rellu"}, {}, ValueError, "'activation' parameter.*relu"),
+    "activation": (
+        {"networks__activation": "rellu"},
+        {},
+        ValueError,
+        "'activation' parameter of Networks.*relu",
+    ),
+    "a group that is none": ({"objective": {}}, {}, ValueError, "'objective' parameter"),
     "closed form of another kernel": (
-        {"mmd_estimator": "closed", "kernel": "imq"},
+        {"objective__mmd_estimator": "closed", "objective__kernel": "imq"},
         {},
         ValueError,
         "mmd_estimator='closed' is known for kernel='gaussian' only",
     ),
     "bandwidth of zero": (
-        {"bandwidth": [1.0, 0.0]},
+        {"objective__bandwidth": [1.0, 0.0]},
         {},
         ValueError,
         "bandwidth must hold positive",
     ),
-    "batch larger than the data": (
-        {"batch_size": 31},
+    "weights of classes that are none": (
+        {"class_weight": {0: 1, 7: 2}},
         {},
         ValueError,
-        "batch_size=31 is larger than the data, which have 30 rows. Set batch_size='auto'",
+        "class_weight|classes",
     ),
     "nothing left to train on": (
         {"early_stopping": True, "validation_fraction": 0.99},
@@ -318,7 +345,7 @@ CASES = {
 @pytest.mark.filterwarnings("ignore:overflow encountered", "ignore:invalid value encountered")
 def test_bad_fit(case, no_training, small):
     params, data, error, message = CASES[case]
-    clf = CMMDClassifier(**small | params)
+    clf = CMMDClassifier(**small).set_params(**params)
     data = {"X": X, "y": Y, "X_missing": M} | data
     with pytest.raises(error, match=f"(?s){message}"):
         clf.fit(**data)
@@ -329,11 +356,11 @@ def test_bad_fit(case, no_training, small):
 def test_a_failed_fit_leaves_the_fitted_estimator_alone(small):
     clf = CMMDClassifier(**small | {"max_epochs": 2}).fit(X, Y, X_missing=M)
     before = clf.predict_proba(X)
-    for case in ("nan in X_missing", "one class", "rows of y", "batch larger than the data"):
+    for case in ("nan in X_missing", "one class", "rows of y", "zero latent_dim"):
         params, data, error, _ = CASES[case]
         with pytest.raises(error):
             clf.set_params(**params).fit(**{"X": X[:, :2], "y": Y, "X_missing": M} | data)
-        clf.set_params(batch_size="auto")
+        clf.set_params(latent_dim=8)
         assert np.array_equal(clf.predict_proba(X), before)
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse as sp
+import torch
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_multilabel_classification
@@ -15,13 +16,13 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback, Freezer
 from skorch.helper import SliceDict
 
-from sklearn_cmmd import CMMDClassifier, CMMDEnsemble, Modality
-from sklearn_cmmd._fit_data import split_rows
-from sklearn_cmmd._parameters import training_settings
+from sklearn_cmmd import CMMDClassifier, CMMDEnsemble, Modality, Networks
+from sklearn_cmmd.data import matrices
 from sklearn_cmmd.datasets import load_multiple_features
-from sklearn_cmmd.training import matrices
+from sklearn_cmmd.exceptions import SingletonClassWarning
 
 
 @pytest.fixture
@@ -58,9 +59,9 @@ def test_the_missing_view_matters_only_if_it_belongs_to_the_row(split, small):
 def test_linear_model_without_latent_noise_is_logistic_regression(split):
     """With linear networks and the classification loss alone, only a linear softmax is left."""
     X, _, y, X_test, _, _y_test = split
-    linear = dict.fromkeys(("prior_hidden", "encoder_hidden", "classifier_hidden"), ())
     clf = CMMDClassifier(
-        **linear,
+        hidden_layer_sizes=(),
+        networks=Networks(classifier_hidden=()),
         omega=0,
         lam=0,
         alpha=1,
@@ -218,26 +219,26 @@ def test_memmap(split, small, tmp_path, monkeypatch):
     for name, array in (("x", X), ("m", M)):
         np.save(tmp_path / f"{name}.npy", array)
         mapped.append(np.load(tmp_path / f"{name}.npy", mmap_mode="r"))
-    monkeypatch.setattr(matrices, "RESIDENT_BYTES", 0)
+    monkeypatch.setattr(matrices, "RESIDENT_SHARE", 0)
     clf = CMMDClassifier(**small).fit(mapped[0], y, X_missing=mapped[1])
     assert np.array_equal(clf.predict_proba(X_test), plain.predict_proba(X_test))
 
 
-def test_intervals_of_few_rows(monkeypatch):
+def test_intervals_of_few_rows():
     """Of 120 digits: nine in ten pixels of others lie where nine in ten draws do."""
     digits = load_multiple_features(observed="fourier", missing="pixels")
     rows = np.random.RandomState(0).permutation(2000)[:400]
     X, M, y = digits.data[rows], digits.data_missing[rows], digits.target[rows]
 
-    def coverage():
-        clf = CMMDClassifier(random_state=0).fit(X[:120], y[:120], X_missing=M[:120])
+    def coverage(**params):
+        clf = CMMDClassifier(random_state=0).set_params(**params)
+        clf.fit(X[:120], y[:120], X_missing=M[:120])
         draws = clf.generate_missing(X[120:], n_samples=100, random_state=0)
         low, high = np.quantile(draws, [0.05, 0.95], axis=1, method="weibull")
         return np.mean((low <= M[120:]) & (M[120:] <= high))
 
     assert coverage() == pytest.approx(0.9, abs=0.04)
-    monkeypatch.setattr("sklearn_cmmd._parameters.SCALE_PRIOR_ROWS", 0)
-    assert coverage() < 0.75
+    assert coverage(objective__scale_prior_rows=0) < 0.75
 
 
 def test_frames_come_back_as_frames(split, small):
@@ -253,6 +254,10 @@ def test_frames_come_back_as_frames(split, small):
     draws = clf.generate_missing(X_test, n_samples=2, random_state=0)
     assert isinstance(draws, np.ndarray)
     assert draws.shape == (80, 2, 6)
+    framed = clf.generate_missing(X_test, n_samples=2, random_state=0, as_frame=True)
+    assert framed.index.equals(X_test.index)
+    assert list(framed.columns) == [(name, draw) for name in columns for draw in (0, 1)]
+    assert np.array_equal(framed["area"], draws[:, :, 0])
 
 
 def test_mappings_come_back_as_mappings(split, small):
@@ -368,6 +373,20 @@ def test_a_row_does_not_depend_on_the_rows_beside_it(split, small, monkeypatch):
     assert np.allclose(clf.transform(X_test), method.__self__.transform(X_test), rtol=1e-12)
 
 
+def test_weights_that_a_user_changes_are_those_that_predict(split, small):
+    """Predictions of float64 rows keep a copy of the networks, until these change."""
+    X, M, y, X_test, _, _ = split
+    clf = CMMDClassifier(**small).fit(X, y, X_missing=M)
+    before = clf.predict_proba(X_test)
+    assert np.array_equal(clf.predict_proba(X_test), before)
+    with torch.no_grad():
+        clf.module_.classifier.head.layer.bias += 1 + torch.arange(3)
+    after = clf.predict_proba(X_test)
+    assert not np.allclose(after, before)
+    single = clf.predict_proba(X_test.astype(np.float32))
+    np.testing.assert_allclose(after, single, rtol=1e-3, atol=1e-5)
+
+
 def test_without_x_missing(split, small):
     X, _, y, X_test, _, y_test = split
     clf = CMMDClassifier(**small).fit(X, y)
@@ -398,11 +417,12 @@ def test_weight_of_zero_is_the_row_left_out(split, small, early_stopping):
 
 
 def test_all_rows_of_a_chunk_may_have_weight_zero(split, small, monkeypatch):
-    monkeypatch.setattr("sklearn_cmmd._validation.CHUNK_NUMBERS", 500)
+    monkeypatch.setattr("sklearn_cmmd.data.blocks.CHUNK_NUMBERS", 500)
     X, M, y, *_ = split
     weight = np.r_[np.zeros(40), np.ones(120)]
-    clf = CMMDClassifier(**small).fit(X, y, X_missing=M, sample_weight=weight)
-    assert np.allclose(clf._layout.observed.loc, X[40:].mean(axis=0))
+    clf = CMMDClassifier(**small | {"max_epochs": 1}).fit(X, y, X_missing=M, sample_weight=weight)
+    without = clone(clf).fit(X[40:], y[40:], X_missing=M[40:])
+    np.testing.assert_allclose(clf.transform(X), without.transform(X), rtol=1e-3, atol=1e-5)
 
 
 def test_weight_of_two_is_the_row_twice():
@@ -413,9 +433,8 @@ def test_weight_of_two_is_the_row_twice():
     weight = np.ones(120)
     weight[:20] = 2
     params = {
-        "prior_hidden": (16,),
-        "encoder_hidden": (16,),
-        "classifier_hidden": (),
+        "hidden_layer_sizes": (16,),
+        "networks": Networks(classifier_hidden=()),
         "latent_dim": 2,
         "max_epochs": 60,
         "learning_rate": 0.03,
@@ -510,11 +529,12 @@ class TestPartialFit:
 
     def test_each_call_is_one_epoch_with_noise_of_its_own(self, split, small):
         X, M, y, *_ = split
-        clf = CMMDClassifier(**small).partial_fit(X, y, X_missing=M, classes=[0, 1, 2])
-        before = clf._seeds.n_children_spawned
+        frozen = small | {"learning_rate": 1e-30}
+        clf = CMMDClassifier(**frozen).partial_fit(X, y, X_missing=M, classes=[0, 1, 2])
         clf.partial_fit(X, y, X_missing=M)
         assert clf.n_iter_ == 2
-        assert clf._seeds.n_children_spawned > before
+        first, second = clf.history_["train_reconstruction"]
+        assert first != second
 
     def test_after_fit_it_goes_on(self, split, small):
         X, M, y, *_ = split
@@ -583,29 +603,62 @@ class TestWarmStart:
         clf.set_params(learning_rate=1e-3).fit(X, y, X_missing=M)
         assert clf.n_iter_ == 40
         assert clf.history_["train_loss"][20] < loss[0]
-        assert clf._optimizer_state["param_groups"][0]["lr"] == 1e-3
 
-    def test_rows_once_held_out_stay_so(self, split, small, monkeypatch):
+    def test_rows_once_held_out_stay_so(self, split, small):
         X, M, y, *_ = split
         seen = []
 
-        def spy(rows, fraction, seed):
-            parts = split_rows(rows, fraction, seed)
-            seen.append(parts[1].index.tolist())
-            return parts
+        class Look(Callback):
+            def on_train_begin(self, net, **kwargs):
+                seen.append([])
 
-        monkeypatch.setattr("sklearn_cmmd._base.split_rows", spy)
-        clf = CMMDClassifier(**small | {"warm_start": True, "early_stopping": True})
+            def on_batch_begin(self, net, batch, training, **kwargs):
+                if not training:
+                    seen[-1].append(batch[0].observed.values)
+
+        params = {"warm_start": True, "early_stopping": True, "callbacks": [Look()]}
+        clf = CMMDClassifier(**small | params | {"max_epochs": 2})
         clf.fit(X, y, X_missing=M).fit(X, y, X_missing=M)
-        assert len(seen) == 2
-        assert seen[0] == seen[1]
+        one, other = (torch.cat(batches) for batches in seen)
+        assert torch.equal(one, other)
+
+    def test_it_goes_on_with_the_moments_of_the_weights_that_were_kept(self, split, small):
+        """Those of the best epoch: as if training had ended there."""
+        X, M, y, *_ = split
+        params = {"early_stopping": True, "n_iter_no_change": 3, "learning_rate": 0.05}
+        params = small | {"warm_start": True, "max_epochs": 60} | params
+        stopped = CMMDClassifier(**params).fit(X, y, X_missing=M)
+        assert stopped.best_epoch_ < stopped.n_iter_ < 60
+        short = CMMDClassifier(**params | {"max_epochs": stopped.best_epoch_})
+        short.fit(X, y, X_missing=M)
+        for one, other in zip(
+            stopped.module_.parameters(), short.module_.parameters(), strict=True
+        ):
+            assert torch.equal(one, other)
+        futures = [
+            clf.set_params(max_epochs=2).fit(X, y, X_missing=M).predict_proba(X)
+            for clf in (stopped, short)
+        ]
+        assert np.array_equal(*futures)
+
+    def test_after_a_part_was_frozen(self, split, small):
+        """No part gets the moments of another one, and the frozen one learns again."""
+        X, M, y, *_ = split
+        params = small | {"warm_start": True, "max_epochs": 3}
+        clf = CMMDClassifier(**params, callbacks=[Freezer("decoder*")]).fit(X, y, X_missing=M)
+        frozen = [part.clone() for part in clf.module_.decoder.parameters()]
+        clf.set_params(callbacks=None).fit(X, y, X_missing=M)
+        for before, after in zip(frozen, clf.module_.decoder.parameters(), strict=True):
+            assert not torch.equal(before, after)
+        assert all(part.requires_grad for part in clf.module_.parameters())
+        assert np.isfinite(clf.history_["train_loss"]).all()
 
     def test_parameters_of_training_may_change_but_not_the_networks(self, split, small):
         X, M, y, *_ = split
         clf = CMMDClassifier(**small | {"warm_start": True, "max_epochs": 1})
         clf.fit(X, y, X_missing=M)
-        clf.set_params(weight_decay=0.5, omega=0.1).fit(X, y, X_missing=M)
-        assert clf._optimizer_state["param_groups"][0]["weight_decay"] == 0.5
+        clf.set_params(weight_decay=0.5, omega=0.1, dropout=0.5).fit(X, y, X_missing=M)
+        assert clf.dropout_ == 0.5
         with pytest.raises(ValueError, match=r"\['latent_dim'\] changed. Set warm_start=False"):
             clf.set_params(latent_dim=3).fit(X, y, X_missing=M)
 
@@ -640,12 +693,22 @@ class TestWarmStart:
         assert not any(name.endswith("reconstruction") for name in clf.history_)
 
 
+class Enough(Callback):
+    """Ends the training after its first epoch."""
+
+    def on_epoch_end(self, net, **kwargs):
+        raise KeyboardInterrupt
+
+
 def test_budget_depends_on_the_rows():
     # 1, 2, 5, 11 and 180 batches, a tenth of the rows being held out from 500 on
     for n_rows, epochs in ((10, 500), (160, 250), (499, 200), (1200, 182), (20_000, 12)):
-        settings = training_settings(CMMDClassifier(), n_rows, 0, incremental=False)
-        assert settings.max_epochs == epochs
-    assert training_settings(CMMDClassifier(), 10, 0, incremental=True).max_epochs == 1
+        X, y = np.random.RandomState(0).normal(size=(n_rows, 2)), np.arange(n_rows) % 2
+        clf = CMMDClassifier(callbacks=[Enough()], hidden_layer_sizes=(8,)).fit(X, y)
+        assert (clf.max_epochs_, clf.n_iter_) == (epochs, 1)
+        assert clf.batch_size_ == min(n_rows, 100)
+    clf = CMMDClassifier(hidden_layer_sizes=(8,)).partial_fit(X, y, classes=[0, 1])
+    assert (clf.max_epochs_, clf.n_iter_) == (1, 1)
 
 
 def test_early_stopping_comes_by_itself_with_enough_rows(small):
@@ -653,13 +716,15 @@ def test_early_stopping_comes_by_itself_with_enough_rows(small):
     for n_rows, stops in ((499, False), (500, True)):
         X = rng.normal(size=(n_rows, 2))
         clf = CMMDClassifier(**small | {"max_epochs": 1}).fit(X, X[:, 0] > 0)
-        assert ("valid_loss" in clf.history_) == stops
+        assert ("valid_loss" in clf.history_) == stops == clf.early_stopping_
+        assert (clf.best_validation_score_ is None) == (not stops)
 
 
 def test_rare_classes_do_not_hinder_early_stopping(small):
     X = np.random.RandomState(0).normal(size=(40, 2))
     y = np.r_[np.zeros(39, int), 1]
-    clf = CMMDClassifier(**small | {"early_stopping": True}).fit(X, y)
+    with pytest.warns(SingletonClassWarning, match="1 of the 2 classes have one row only"):
+        clf = CMMDClassifier(**small | {"early_stopping": True}).fit(X, y)
     assert clf.predict_proba(X).shape == (40, 2)
 
 
@@ -667,6 +732,7 @@ def test_no_warnings(split, small):
     X, M, y, *_ = split
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        clf = CMMDClassifier(**small | {"max_epochs": 2}).fit(X, y, X_missing=M)
+        missing = [Modality("m", likelihood="gaussian")]
+        clf = CMMDClassifier(missing=missing, **small | {"max_epochs": 2}).fit(X, y, X_missing=M)
         clf.predict(X)
         clf.generate_missing(X, n_samples=2)

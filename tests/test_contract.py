@@ -5,7 +5,7 @@ import pytest
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_cmmd import CMMDClassifier, CMMDEnsemble, CMMDTransformer, Modality
+from sklearn_cmmd import CMMDClassifier, CMMDEnsemble, CMMDTransformer, Modality, Objective
 from tests.conftest import SMALL
 
 STOCHASTIC = (
@@ -33,7 +33,9 @@ ESTIMATORS = [
     MultilabelCMMD(**FAST),
     CMMDTransformer(**FAST),
     CMMDEnsemble(CMMDClassifier(**FAST), n_estimators=2),
-    CMMDClassifier(observed=[Modality("everything", network="mlp")], kernel="imq", **FAST),
+    CMMDClassifier(
+        observed=[Modality("everything", network="mlp")], objective=Objective(kernel="imq"), **FAST
+    ),
 ]
 
 

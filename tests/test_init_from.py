@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Modality
+from sklearn_cmmd import CMMDClassifier, CMMDEnsemble, CMMDTransformer, Modality, Networks
 from sklearn_cmmd.datasets import load_multiple_features
 
 
@@ -22,9 +22,7 @@ def stage(digits):
 
 
 PARAMS = {
-    "prior_hidden": (32,),
-    "encoder_hidden": (32,),
-    "decoder_hidden": (32,),
+    "hidden_layer_sizes": (32,),
     "latent_dim": 8,
     "max_epochs": 15,
 }
@@ -41,12 +39,12 @@ def test_training_starts_from_the_networks_and_scales_of_the_first_stage(digits,
     clf.fit(X[:100], y[:100], X_missing=M[:100], init_from=stage)
     assert np.array_equal(clf.transform(X), stage.transform(X))
     np.testing.assert_array_equal(clf.generate_missing(X), stage.generate_missing(X))
-    n_columns = X.shape[1] + M.shape[1]
+    n_columns = X.shape[1] + M.shape[1] + 1
     assert torch.equal(first_layer(clf)[:, :n_columns], first_layer(stage))
     labels = first_layer(clf)[:, n_columns:]
     assert labels.shape == (32, len(clf.classes_))
     assert labels.std() > 0.1
-    assert clf._layout.observed is stage._layout.observed
+    assert clf.observed_[0] is stage.observed_[0]
 
 
 def test_the_first_stage_is_left_alone(digits, stage):
@@ -78,7 +76,8 @@ def test_another_classifier_on_top_starts_at_random(digits):
     X, M, y = digits
     first = CMMDClassifier(random_state=1, **PARAMS).fit(X, y, X_missing=M)
     second = CMMDClassifier(
-        classifier_hidden=(50, 20), **PARAMS | {"max_epochs": 1, "learning_rate": 1e-30}
+        networks=Networks(classifier_hidden=(50, 20)),
+        **PARAMS | {"max_epochs": 1, "learning_rate": 1e-30},
     )
     second.fit(X, y, X_missing=M, init_from=first)
     assert np.array_equal(second.transform(X), first.transform(X))
@@ -108,7 +107,7 @@ def test_in_a_search_and_a_pipeline(digits, stage):
     clf = CMMDClassifier(random_state=0, **PARAMS | {"max_epochs": 2})
     search = GridSearchCV(clf, {"omega": [0.1, 0.9]}, cv=2, error_score="raise")
     search.fit(X, y, X_missing=M, init_from=stage)
-    assert search.best_estimator_._layout.observed is stage._layout.observed
+    assert search.best_estimator_.observed_[0] is stage.observed_[0]
     pipe = make_pipeline(StandardScaler(), clone(clf))
     with_stage = pipe.fit(X, y, cmmdclassifier__X_missing=M, cmmdclassifier__init_from=stage)
     assert with_stage.predict(X).shape == y.shape
@@ -118,15 +117,21 @@ def test_in_a_search_and_a_pipeline(digits, stage):
     ("start", "params", "error", "message"),
     [
         (LogisticRegression(), {}, TypeError, "must be a fitted CMMDTransformer"),
+        (CMMDEnsemble(), {}, TypeError, "must be a fitted CMMDTransformer"),
         (CMMDTransformer(), {}, NotFittedError, "is not fitted yet"),
         (None, {"latent_dim": 9}, ValueError, r"other networks: \['latent_dim'\] differ"),
-        (None, {"prior_hidden": (16,)}, ValueError, r"\['prior_hidden'\] differ. Give both"),
-        (None, {"activation": "relu"}, ValueError, r"\['activation'\] differ"),
+        (
+            None,
+            {"networks__prior_hidden": (16,)},
+            ValueError,
+            r"\['prior_hidden'\] differ. Give both",
+        ),
+        (None, {"networks__activation": "relu"}, ValueError, r"\['activation'\] differ"),
     ],
 )
 def test_what_cannot_be_a_start(digits, stage, start, params, error, message, no_training):
     X, M, y = digits
-    clf = CMMDClassifier(**PARAMS | params)
+    clf = CMMDClassifier(**PARAMS).set_params(**params)
     with pytest.raises(error, match=message):
         clf.fit(X, y, X_missing=M, init_from=start or stage)
     assert not hasattr(clf, "module_")
@@ -135,7 +140,7 @@ def test_what_cannot_be_a_start(digits, stage, start, params, error, message, no
 def test_other_data_cannot_be_taken_over(digits, stage, no_training):
     X, M, y = digits
     clf = CMMDClassifier(**PARAMS)
-    with pytest.raises(ValueError, match="features, but it had"):
+    with pytest.raises(ValueError, match="X has 46 features, but CMMDClassifier is expecting 47"):
         clf.fit(X[:, 1:], y, X_missing=M, init_from=stage)
     with pytest.raises(ValueError, match="first fitted with X_missing"):
         clf.fit(X, y, init_from=stage)

@@ -5,7 +5,9 @@ import pytest
 from scipy.special import log_softmax
 from scipy.stats import entropy
 
-from sklearn_cmmd import CMMDClassifier
+from sklearn_cmmd import CMMDClassifier, Networks, Objective
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn_cmmd.exceptions.UnlabelledRowsWarning")
 
 CLASSES, D_X, D_M, LABELS = 4, 30, 6, 5
 MEANS = 0.42 * np.random.RandomState(5).standard_normal((CLASSES, D_X))
@@ -35,12 +37,10 @@ def fit(n_pairs):
     """Fit to five labelled rows a class and so many pairs without; the twin where there is none."""
     X, M, y = draw(CLASSES * LABELS, seed=3)
     params = {
-        "prior_hidden": (64,),
-        "encoder_hidden": (64,),
-        "decoder_hidden": (64,),
-        "classifier_hidden": (),
+        "hidden_layer_sizes": (64,),
+        "networks": Networks(classifier_hidden=()),
         "latent_dim": 8,
-        "label_smoothing": 0.0,
+        "objective": Objective(label_smoothing=0.0),
         "random_state": 0,
     }
     if not n_pairs:

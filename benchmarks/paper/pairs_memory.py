@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from sklearn_cmmd._fit_data import learn_layout, read_fit_data
 
 from benchmarks.paper.digits import read_digits
 from benchmarks.publishing import publish
 from sklearn_cmmd import CMMDClassifier, Modality
-from sklearn_cmmd._fit_data import learn_layout, read_fit_data
 from sklearn_cmmd.datasets import make_mnist_svhn_text
 
 BATCH, TIMES = 256, 50

@@ -1,6 +1,6 @@
 """Data sets with several modalities."""
 
-from sklearn_cmmd._indexed import IndexedArray
+from sklearn_cmmd.data.indexed import IndexedArray
 from sklearn_cmmd.datasets._fetchers import fetch_mnist, fetch_svhn
 from sklearn_cmmd.datasets._multiple_features import load_multiple_features
 from sklearn_cmmd.datasets._paired_digits import (

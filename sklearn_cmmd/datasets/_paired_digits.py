@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_cmmd._indexed import IndexedArray
 from sklearn_cmmd._random import seed_sequence
+from sklearn_cmmd.data.indexed import IndexedArray
 from sklearn_cmmd.datasets._pairing import check_digits, matched_rows, random_angles, rotate_each
 from sklearn_cmmd.datasets._text import encode_text
 

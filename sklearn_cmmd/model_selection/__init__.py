@@ -1,6 +1,5 @@
-"""A grid search that trains its candidates together, and splits of partly labelled data."""
+"""Splits of partly labelled data, for searches."""
 
-from sklearn_cmmd.model_selection._search import StackedGridSearchCV
 from sklearn_cmmd.model_selection._split import SemiSupervisedSplit
 
-__all__ = ["SemiSupervisedSplit", "StackedGridSearchCV"]
+__all__ = ["SemiSupervisedSplit"]

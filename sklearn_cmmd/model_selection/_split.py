@@ -7,9 +7,9 @@ import numpy as np
 from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn.model_selection._split import GroupsConsumerMixin
 
-from sklearn_cmmd._labels import check_labels
+from sklearn_cmmd.data.targets import check_labels
 
-__all__ = ["SemiSupervisedSplit", "check_scored_rows"]
+__all__ = ["SemiSupervisedSplit"]
 
 
 class SemiSupervisedSplit(GroupsConsumerMixin, BaseCrossValidator):
@@ -68,7 +68,8 @@ class SemiSupervisedSplit(GroupsConsumerMixin, BaseCrossValidator):
         Raises
         ------
         ValueError
-            If `y` is None or has no label at all.
+            If `y` is None or has no label at all, or if the labelled rows of a training part are
+            all of one class.
         """
         if y is None:
             raise ValueError("SemiSupervisedSplit splits by the labels: pass y.")
@@ -76,6 +77,11 @@ class SemiSupervisedSplit(GroupsConsumerMixin, BaseCrossValidator):
         lacks = np.setdiff1d(np.arange(y.shape[0]), has)
         inner = check_cv(self.cv, y[has], classifier=True)
         for train, test in inner.split(np.zeros(len(has)), y[has], of_labelled):
+            if y.ndim == 1 and len(np.unique(y[has[train]])) < 2:
+                raise ValueError(
+                    f"The labelled rows of a training part are all of class {y[has[train[0]]]!r}. "
+                    "Take fewer or stratified folds, or label more rows."
+                )
             yield np.sort(np.append(has[train], lacks)), has[test]
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
@@ -86,9 +92,9 @@ class SemiSupervisedSplit(GroupsConsumerMixin, BaseCrossValidator):
         X : array-like, default=None
             Ignored.
         y : array-like, default=None
-            Labels, where the number hangs on them.
+            Labels, if the number depends on them.
         groups : array-like, default=None
-            Groups, where the number hangs on them.
+            Groups, if the number depends on them.
 
         Returns
         -------
@@ -107,16 +113,3 @@ def _labelled_part(y: Any, groups: Any) -> tuple[Any, np.ndarray, np.ndarray | N
     y, labelled = check_labels(y)
     has = np.arange(y.shape[0]) if labelled is None else np.flatnonzero(labelled)
     return y, has, None if groups is None else np.asarray(groups)[has]
-
-
-def check_scored_rows(y: Any, tests: Any) -> None:
-    """Raise a ValueError if rows without a label are among those to score."""
-    if y is None:
-        return
-    labelled = check_labels(y)[1]
-    if labelled is not None and any(not labelled[test].all() for test in tests):
-        raise ValueError(
-            "Some rows to score have no label. Split with "
-            "cv=sklearn_cmmd.model_selection.SemiSupervisedSplit(...), which scores labelled rows "
-            "and keeps all others in every training part."
-        )

@@ -7,7 +7,7 @@ from typing import Any
 from sklearn_cmmd.networks.grid import Grid
 from sklearn_cmmd.networks.likelihoods import Scale
 
-__all__ = ["Architecture", "Block", "Network"]
+__all__ = ["Architecture", "Network", "ViewSpec"]
 
 # "auto", the name of a network, or a factory of one.
 Network = str | Callable[..., Any]
@@ -15,7 +15,7 @@ FLAT = Grid(())
 
 
 @dataclass(frozen=True)
-class Block:
+class ViewSpec:
     """A modality as the networks see it.
 
     `prior`, `encoder` and `decoder` say which network it has in each of the three; those that say
@@ -39,8 +39,8 @@ class Block:
 class Architecture:
     """Modalities of both sides, labels, and the widths and forms of the networks."""
 
-    observed: tuple[Block, ...]
-    missing: tuple[Block, ...]
+    observed: tuple[ViewSpec, ...]
+    missing: tuple[ViewSpec, ...]
     n_labels: int
     label_likelihood: str
     latent_dim: int
@@ -56,9 +56,9 @@ class Architecture:
     @property
     def n_observed(self) -> int:
         """Number of columns of x_O."""
-        return sum(len(block.columns) for block in self.observed)
+        return sum([len(block.columns) for block in self.observed])
 
     @property
     def n_missing(self) -> int:
         """Number of columns of x_M."""
-        return sum(len(block.columns) for block in self.missing)
+        return sum([len(block.columns) for block in self.missing])

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from sklearn_cmmd.networks.architecture import Architecture, Block, Network
+from sklearn_cmmd.networks.architecture import Architecture, Network, ViewSpec
 from sklearn_cmmd.networks.conditional import (
     Conditional,
     Decoder,
@@ -31,7 +31,7 @@ __all__ = ["build_classifier", "build_decoder", "build_encoder", "build_prior"]
 
 LATENT_BOUND = 8.0
 
-Placed = Sequence[tuple[Block, int]]
+Placed = Sequence[tuple[ViewSpec, int]]
 Parts = list[tuple[list[int], nn.Module]]
 
 
@@ -39,7 +39,9 @@ def _mlp(arch: Architecture, in_features: int, hidden: tuple[int, ...]) -> MLP:
     return MLP(in_features, hidden, arch.activation)
 
 
-def _body(arch: Architecture, block: Block, network: Network, hidden: tuple[int, ...]) -> nn.Module:
+def _body(
+    arch: Architecture, block: ViewSpec, network: Network, hidden: tuple[int, ...]
+) -> nn.Module:
     """Return the network through which one modality goes alone."""
     if network in ("auto", "mlp"):
         return _mlp(arch, len(block.columns), hidden)
@@ -103,12 +105,15 @@ def build_prior(arch: Architecture) -> Conditional | ProductOfExperts:
 
 
 def build_encoder(arch: Architecture) -> Conditional:
-    """Return q(z | x_O, x_M, y), of whatever of x_M and y there is for it to see."""
-    placed = [*_observed(arch), *((block, arch.n_observed) for block in arch.missing)]
-    n_labels = arch.n_labels if arch.label_in_encoder else 0
-    n_context = arch.n_observed + arch.n_missing + n_labels
-    labels = range(n_context - n_labels, n_context)
-    parts = _parts(arch, "encoder", placed, labels)
+    """Return q(z | x_O, x_M, y), of whatever of x_M and y there is for it to see.
+
+    Beside x_M it reads a mask, one column for each missing modality, which tells a modality that
+    is absent from one that is zero.
+    """
+    placed = [*_observed(arch), *[(block, arch.n_observed) for block in arch.missing]]
+    n_values = arch.n_observed + arch.n_missing
+    n_context = n_values + len(arch.missing) + (arch.n_labels if arch.label_in_encoder else 0)
+    parts = _parts(arch, "encoder", placed, range(n_values, n_context))
     return _latent(arch, parts, n_context, arch.encoder_hidden)
 
 
@@ -142,7 +147,7 @@ def build_decoder(arch: Architecture) -> Decoder:
     return Decoder(trunks, heads, network, columns, weights, sees_observed)
 
 
-def _trunk(arch: Architecture, block: Block, observed: Placed) -> JointFeatures:
+def _trunk(arch: Architecture, block: ViewSpec, observed: Placed) -> JointFeatures:
     """Return what comes before the heads; nothing for a generator that sees z alone."""
     n_observed = arch.n_observed if observed else 0
     n_context = n_observed + arch.latent_dim
@@ -152,7 +157,7 @@ def _trunk(arch: Architecture, block: Block, observed: Placed) -> JointFeatures:
     return _joint(arch, _parts(arch, "decoder", observed, latent), n_context, arch.decoder_hidden)
 
 
-def _generator(arch: Architecture, block: Block, in_features: int) -> nn.Module:
+def _generator(arch: Architecture, block: ViewSpec, in_features: int) -> nn.Module:
     """Return the head of a missing modality."""
     likelihood = _likelihood(block)
     network = block.decoder
@@ -166,7 +171,7 @@ def _generator(arch: Architecture, block: Block, in_features: int) -> nn.Module:
     return GeneratorHead(made, likelihood)
 
 
-def _likelihood(block: Block) -> Likelihood:
+def _likelihood(block: ViewSpec) -> Likelihood:
     n = len(block.columns)
     if block.likelihood == "bernoulli":
         return BernoulliLikelihood(n)

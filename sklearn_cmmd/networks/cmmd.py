@@ -1,11 +1,12 @@
 """The four networks of CMMD together; what they are trained for is not known here."""
 
 import copy
-from typing import Protocol, cast, runtime_checkable
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from sklearn_cmmd.data.batch import View
 from sklearn_cmmd.networks.architecture import Architecture
 from sklearn_cmmd.networks.build import (
     build_classifier,
@@ -13,6 +14,7 @@ from sklearn_cmmd.networks.build import (
     build_encoder,
     build_prior,
 )
+from sklearn_cmmd.networks.conditional import Conditional, Decoder
 from sklearn_cmmd.networks.custom import CustomNetwork
 from sklearn_cmmd.networks.distributions import Bernoulli, Categorical, Gaussian, Joint
 from sklearn_cmmd.networks.dropout import Dropout
@@ -49,15 +51,21 @@ class CMMD(nn.Module):
         self.classifier = build_classifier(arch) if arch.n_labels else None
 
     def init_weights(self, generator: torch.Generator) -> None:
-        """Draw all weights anew from the generator."""
-        for network in self.children():
-            _init_weights(network, generator)
+        """Draw all weights anew from the generator.
+
+        A module with weights of its own draws them itself, in the order in which the modules were
+        made; a user's network sees to its own parts.
+        """
+        owned = {part for network in self.custom_networks for part in network.network.modules()}
+        for part in list(self.modules()):
+            if part is not self and part not in owned and hasattr(part, "init_weights"):
+                cast(Any, part).init_weights(generator)
 
     def start_from(self, other: "CMMD") -> None:
         """Take over the weights of networks that know of the same labels, or of none.
 
-        What they do not have stays as it is: the encoder's weights for the labels, which are its
-        last columns, and a classifier of other widths.
+        What they do not have stays as it is: the encoder's weights for the labels, the last
+        columns that it reads, and a classifier of other widths.
         """
         self.prior.load_state_dict(other.prior.state_dict())
         if self.decoder is not None and other.decoder is not None:
@@ -109,25 +117,19 @@ class CMMD(nn.Module):
     def posterior(
         self,
         x_observed: Tensor,
-        x_missing: Tensor | None = None,
+        missing: View | None = None,
         labels: Tensor | None = None,
         dropout: Dropout | None = None,
     ) -> Gaussian:
         """q(z | x_O, x_M, y), of whatever of x_M and y the encoder sees."""
-        if not self.architecture.label_in_encoder:
-            labels = None
-        context = [x for x in (x_observed, x_missing, labels) if x is not None]
+        context = [x_observed]
+        if missing is not None:
+            n_modalities = len(self.architecture.missing)
+            has_all = x_observed.new_ones(len(x_observed), n_modalities)
+            context += [missing.values, has_all if missing.mask is None else missing.mask]
+        if labels is not None and self.architecture.label_in_encoder:
+            context.append(labels)
         return cast(Gaussian, self.encoder(*context, dropout=dropout))
-
-    def in_precision(self, dtype: torch.dtype) -> "CMMD":
-        """Return these networks if they have this precision, else a copy that has.
-
-        In float64 each row's result is independent of the rows beside it to 1e-15, which products
-        in float32, whose order of summation changes with the batch, are not.
-        """
-        if next(self.parameters()).dtype == dtype:
-            return self
-        return self.copied().to(dtype)
 
     def embed(self, x_observed: Tensor) -> Gaussian:
         """p(z | x_O)."""
@@ -135,39 +137,21 @@ class CMMD(nn.Module):
 
     def predict(self, x_observed: Tensor) -> Bernoulli | Categorical:
         """p(y | z) at the mean of p(z | x_O)."""
-        assert self.classifier is not None
         z = self.embed(x_observed).mean
-        return cast(Bernoulli | Categorical, self.classifier(z))
+        return cast(Bernoulli | Categorical, cast(Conditional, self.classifier)(z))
 
     def reconstruct(self, x_observed: Tensor) -> Joint:
         """p(x_M | x_O, z) at the mean of p(z | x_O)."""
-        assert self.decoder is not None
         z = self.embed(x_observed).mean
-        return cast(Joint, self.decoder(x_observed, z))
+        return cast(Decoder, self.decoder)(x_observed, z)
 
-    def draw_missing(
-        self, x_observed: Tensor, n_samples: int, generator: torch.Generator
-    ) -> Tensor:
-        """Draw z from p(z | x_O), then x_M from p(x_M | x_O, z); (batch, n_samples, n_missing)."""
-        assert self.decoder is not None
-        x = x_observed.repeat_interleave(n_samples, dim=0)
-        z = self.embed(x).sample(generator)
-        draws: Tensor = self.decoder(x, z).sample(generator)
-        return draws.reshape(len(x_observed), n_samples, -1)
+    def draw_missing(self, x_observed: Tensor, for_z: Tensor, for_x: Tensor) -> Tensor:
+        """Draw z from p(z | x_O), then x_M from p(x_M | x_O, z).
 
-
-@runtime_checkable
-class HasWeights(Protocol):
-    """A module with weights of its own, beside those of its parts."""
-
-    def init_weights(self, generator: torch.Generator) -> None:
-        """Draw the weights anew."""
-
-
-def _init_weights(module: nn.Module, generator: torch.Generator) -> None:
-    """Draw the weights of a module and of its parts; a user's network sees to its own parts."""
-    if isinstance(module, HasWeights):
-        module.init_weights(generator)
-    if not isinstance(module, CustomNetwork):
-        for part in module.children():
-            _init_weights(part, generator)
+        The noise is uniform in (0, 1), of shape (batch, n_samples, latent_dim) and (batch,
+        n_samples, n_missing), as what is returned.
+        """
+        x = x_observed.repeat_interleave(for_z.shape[1], dim=0)
+        z = self.embed(x).sample(for_z.flatten(0, 1))
+        draws: Tensor = cast(Decoder, self.decoder)(x, z).sample(for_x.flatten(0, 1))
+        return draws.view_as(for_x)

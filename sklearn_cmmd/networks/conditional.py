@@ -39,7 +39,7 @@ class Columns(nn.Module):
         self.span = slice(start, stop) if is_span else None
         self.all = is_span and len(positions) == width
         self.index: Tensor
-        index = None if is_span else torch.tensor(positions)
+        index = None if is_span else torch.tensor(positions, device="cpu")
         self.register_buffer("index", index, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,9 +71,9 @@ class JointFeatures(nn.Module):
     ) -> None:
         super().__init__()
         bodies = [body for _, body in parts]
-        joint_width = sum(body.out_features for body in bodies)
+        joint_width = sum([body.out_features for body in bodies])
         self.bodies = nn.ModuleList(bodies)
-        self.columns = nn.ModuleList(Columns(positions, width) for positions, _ in parts)
+        self.columns = nn.ModuleList([Columns(positions, width) for positions, _ in parts])
         self.mix = mix(joint_width) if len(parts) > 1 else None
         self.out_features: int = joint_width if self.mix is None else self.mix.out_features
 
@@ -171,8 +171,8 @@ class Decoder(nn.Module):
         self.network = tuple(network)
         self.weights = tuple(weights)
         self.sees_observed = sees_observed
-        order = torch.tensor([column for positions in columns for column in positions])
-        self.columns = nn.ModuleList(Columns(positions, len(order)) for positions in columns)
+        order = torch.tensor([column for part in columns for column in part], device="cpu")
+        self.columns = nn.ModuleList([Columns(positions, len(order)) for positions in columns])
         self.order: Tensor | None
         in_place = bool((order.diff() == 1).all())
         self.register_buffer("order", None if in_place else order.argsort(), persistent=False)

@@ -178,14 +178,17 @@ class ConvGenerator(nn.Module):
 
 def _convolution(spec: ConvSpec) -> nn.Module:
     kind = CONVOLUTIONS[len(spec.size)]
-    return skip_init(kind, *spec.channels, spec.kernel, spec.stride, spec.padding)
+    return skip_init(
+        kind, *spec.channels, spec.kernel, spec.stride, spec.padding, dtype=torch.float32
+    )
 
 
 def _transposed(spec: ConvSpec, out_channels: int) -> nn.Module:
     """Return the layer that undoes the size of `spec`; mixing channels needs no transposition."""
     in_channels = spec.channels[1]
     if spec.is_pointwise:
-        return skip_init(CONVOLUTIONS[len(spec.size)], in_channels, out_channels, spec.kernel)
+        kind = CONVOLUTIONS[len(spec.size)]
+        return skip_init(kind, in_channels, out_channels, spec.kernel, dtype=torch.float32)
     return skip_init(
         TRANSPOSED[len(spec.size)],
         in_channels,
@@ -194,4 +197,5 @@ def _transposed(spec: ConvSpec, out_channels: int) -> nn.Module:
         spec.stride,
         spec.padding,
         spec.output_padding,
+        dtype=torch.float32,
     )

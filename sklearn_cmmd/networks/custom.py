@@ -51,12 +51,12 @@ class CustomNetwork(nn.Module):
         """Return a network of our own, and the shape of its output for two rows of zeros."""
         try:
             with _seeded(seed), torch.no_grad():
-                network = copy.deepcopy(self.build())
+                network = copy.deepcopy(self.build()).to("cpu", torch.float32)
                 network.eval()
-                shape = network(torch.zeros(2, *self.in_shape)).shape
+                rows = torch.zeros(2, *self.in_shape, dtype=torch.float32, device="cpu")
+                shape = network(rows).shape
                 # As predictions from float64 data will have it.
-                double = copy.deepcopy(network).double()
-                double(torch.zeros(2, *self.in_shape, dtype=torch.float64))
+                copy.deepcopy(network).double()(rows.double())
         except Exception as error:
             raise ValueError(
                 f"{self.title} must be a function that returns a torch.nn.Module, which takes rows "

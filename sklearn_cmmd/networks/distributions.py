@@ -1,8 +1,9 @@
 """Distributions of a row.
 
 Every distribution is a named tuple of tensors whose last axis is the event: `log_prob` sums over
-it, `mean` and `sample` have its shape. They are lighter than those of torch.distributions, take a
-generator, and work with any number of leading axes.
+it, `mean` and `sample` have its shape. They are lighter than those of torch.distributions, are
+handed their noise, so that a row's draws do not depend on the rows beside it, and work with any
+number of leading axes.
 """
 
 import math
@@ -33,8 +34,8 @@ class Distribution(Protocol):
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-density of `x`, summed over the last axis."""
 
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """One draw."""
+    def sample(self, uniform: Tensor) -> Tensor:
+        """Draw from uniform noise in (0, 1), of the shape of `mean`."""
 
 
 def _scaled_sum(values: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,9 +65,9 @@ class Gaussian(NamedTuple):
         """Draw that is differentiable in the parameters, from standard normal `noise`."""
         return self.loc + torch.exp(0.5 * self.log_var) * noise
 
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """One draw."""
-        return self.rsample(torch.empty_like(self.loc).normal_(generator=generator))
+    def sample(self, uniform: Tensor) -> Tensor:
+        """Draw from uniform noise, by the inverse of the distribution function."""
+        return self.rsample(torch.special.ndtri(uniform).to(self.loc))
 
 
 class Laplace(NamedTuple):
@@ -85,10 +86,11 @@ class Laplace(NamedTuple):
         scaled, log_det = _scaled_sum((x - self.loc).abs(), self.log_scale)
         return -(scaled + (log_det + math.log(2) * x.shape[-1]))
 
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """One draw, as the difference of two exponential variables."""
-        up, down = (torch.empty_like(self.loc).exponential_(generator=generator) for _ in range(2))
-        return self.loc + torch.exp(self.log_scale) * (up - down)
+    def sample(self, uniform: Tensor) -> Tensor:
+        """Draw from uniform noise, by the inverse of the distribution function."""
+        centred = 2 * uniform - 1
+        deviation = -torch.sign(centred) * torch.log1p(-centred.abs())
+        return self.loc + torch.exp(self.log_scale) * deviation.to(self.loc)
 
 
 class Bernoulli(NamedTuple):
@@ -109,9 +111,9 @@ class Bernoulli(NamedTuple):
         """Logarithm of the mean, finite where the mean underflows."""
         return nn.functional.logsigmoid(self.logits)
 
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """One draw of zeros and ones."""
-        return torch.bernoulli(self.mean, generator=generator)
+    def sample(self, uniform: Tensor) -> Tensor:
+        """Draw zeros and ones from uniform noise."""
+        return (uniform < self.mean).to(self.logits)
 
 
 class Categorical(NamedTuple):
@@ -132,11 +134,11 @@ class Categorical(NamedTuple):
         """Logarithm of the mean, finite where the mean underflows."""
         return torch.log_softmax(self.logits, -1)
 
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """One draw in one-hot form."""
-        flat = self.mean.flatten(0, -2)
-        classes = torch.multinomial(flat, 1, generator=generator)
-        return torch.zeros_like(flat).scatter_(1, classes, 1).view_as(self.logits)
+    def sample(self, uniform: Tensor) -> Tensor:
+        """Draw in one-hot form from uniform noise: the largest logit with Gumbel noise added."""
+        noisy = self.logits - torch.log(-torch.log(uniform))
+        classes = noisy.argmax(-1, keepdim=True)
+        return torch.zeros_like(self.logits).scatter_(-1, classes, 1)
 
 
 class CategoricalGrid(NamedTuple):
@@ -159,9 +161,9 @@ class CategoricalGrid(NamedTuple):
         per_position = self._positions(self.logits).log_prob(self._classes_last(x))
         return per_position.flatten(x.dim() - 1).sum(-1)
 
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """One draw in one-hot form."""
-        return self._flat(self._positions(self.logits).sample(generator))
+    def sample(self, uniform: Tensor) -> Tensor:
+        """Draw in one-hot form from uniform noise."""
+        return self._flat(self._positions(self.logits).sample(self._classes_last(uniform)))
 
     def _positions(self, logits: Tensor) -> Categorical:
         return Categorical(self._classes_last(logits))
@@ -203,9 +205,10 @@ class Joint(NamedTuple):
             terms = [term * has for term, has in zip(terms, present.unbind(-1), strict=True)]
         return terms[0] if len(terms) == 1 else torch.stack(terms).sum(0)
 
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """One draw."""
-        return self._assemble([part.sample(generator) for part in self.parts])
+    def sample(self, uniform: Tensor) -> Tensor:
+        """Draw from uniform noise, a number for each column."""
+        pairs = zip(self.parts, self.take, strict=True)
+        return self._assemble([part.sample(take(uniform)) for part, take in pairs])
 
     def _assemble(self, values: list[Tensor]) -> Tensor:
         joined = values[0] if len(values) == 1 else torch.cat(values, -1)

@@ -86,9 +86,10 @@ class ScaledLikelihood(Likelihood):
         self.raw: nn.Parameter | None = None
         self.fixed: Tensor
         if scale == "column":
-            self.raw = nn.Parameter(torch.zeros(features))
+            self.raw = nn.Parameter(torch.zeros(features, dtype=torch.float32, device="cpu"))
         elif scale != "row":
-            fixed = torch.tensor([power * math.log(float(s)) for s in scale])
+            logs = [power * math.log(float(s)) for s in scale]
+            fixed = torch.tensor(logs, dtype=torch.float32, device="cpu")
             self.register_buffer("fixed", fixed)
 
     def init_weights(self, generator: torch.Generator) -> None:

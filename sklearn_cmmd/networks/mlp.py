@@ -25,8 +25,8 @@ HEAD_GAIN = 0.1
 
 
 def linear(in_features: int, out_features: int) -> nn.Linear:
-    """Return a linear layer with undefined weights; torch's global stream is not drawn from."""
-    layer = skip_init(nn.Linear, in_features, out_features)
+    """Return a linear layer with undefined weights; nothing of torch's global state matters."""
+    layer = skip_init(nn.Linear, in_features, out_features, dtype=torch.float32)
     assert isinstance(layer, nn.Linear)
     return layer
 
@@ -60,16 +60,18 @@ class MLP(nn.Module):
     def __init__(self, in_features: int, hidden: Sequence[int], activation: str) -> None:
         super().__init__()
         widths = (in_features, *hidden)
+        self.in_features = in_features
         self.hidden = tuple(hidden)
-        self.layers = nn.ModuleList(linear(a, b) for a, b in pairwise(widths))
+        self.layers = nn.ModuleList([linear(a, b) for a, b in pairwise(widths)])
         self.activation = activation
         self.out_features = widths[-1]
 
     def init_weights(self, generator: torch.Generator) -> None:
         """Draw the weights anew."""
-        for layer in self.layers:
-            assert isinstance(layer, nn.Linear)
-            init_layer(layer, hidden_gain(self.activation), layer.in_features, generator)
+        gain, fan_in = hidden_gain(self.activation), self.in_features
+        for layer, width in zip(self.layers, self.hidden, strict=True):
+            init_layer(layer, gain, fan_in, generator)
+            fan_in = width
 
     def forward(self, x: Tensor, dropout: Dropout | None = None) -> Tensor:
         """Map (batch, in_features) to (batch, out_features)."""
@@ -83,4 +85,4 @@ class MLP(nn.Module):
 
 def n_units(network: nn.Module) -> int:
     """Count the units of all hidden layers that dropout may silence."""
-    return sum(sum(part.hidden) for part in network.modules() if isinstance(part, MLP))
+    return sum([sum(part.hidden) for part in network.modules() if isinstance(part, MLP)])

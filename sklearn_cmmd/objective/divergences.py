@@ -23,11 +23,10 @@ __all__ = [
     "ESTIMATORS",
     "KERNELS",
     "bandwidths",
-    "expected_kernel",
+    "expected_kernel_minus_one",
     "gaussian_kl",
-    "kernel",
+    "kernel_minus_one",
     "mmd",
-    "mmd_of_draws",
 ]
 
 KERNELS = ("gaussian", "imq")
@@ -72,7 +71,7 @@ def bandwidths(bandwidth: float | str | tuple[float, ...], dim: int) -> tuple[fl
     return tuple(float(width) for width in cast(tuple[float, ...], bandwidth))
 
 
-def kernel(log_gaussian: Tensor, name: str) -> Tensor:
+def kernel_minus_one(log_gaussian: Tensor, name: str) -> Tensor:
     r"""Kernel, minus one, of :math:`-r^2 / 2h^2`, the logarithm of the Gaussian kernel.
 
     "gaussian" is :math:`\exp(-r^2 / 2h^2)` and "imq", the inverse multiquadric,
@@ -87,15 +86,15 @@ def kernel(log_gaussian: Tensor, name: str) -> Tensor:
 def gram(z: Tensor, name: str, width: float) -> Tensor:
     """Kernel, minus one, between all rows of (n, d), an (n, n) matrix."""
     scaled = z / (2**0.5 * width)
-    # Norms that cancel want more digits than fast products have.
-    if z.is_cuda or torch.is_autocast_enabled(z.device.type):
+    if z.is_cuda:
+        # Norms that cancel want more digits than the products of a GPU may have.
         scaled = scaled.double()
     norms = -scaled.square().sum(-1)
     log_gaussian = torch.addmm(norms[:, None] + norms, scaled, scaled.mT, alpha=2)
-    return kernel(log_gaussian.clamp_max(0).to(z), name)
+    return kernel_minus_one(log_gaussian.clamp_max(0).to(z), name)
 
 
-def expected_kernel(a: Gaussian, b: Gaussian, widths: tuple[float, ...]) -> Tensor:
+def expected_kernel_minus_one(a: Gaussian, b: Gaussian, widths: tuple[float, ...]) -> Tensor:
     r"""Return the expectation of the Gaussian kernel, minus one, between the rows of two Gaussians.
 
     .. math:: E\,k = \prod_d \sqrt{\frac{h^2}{s_d}} \exp\Bigl(-\frac{(m_d - m'_d)^2}{2 s_d}\Bigr),
@@ -126,13 +125,13 @@ def expected_kernel(a: Gaussian, b: Gaussian, widths: tuple[float, ...]) -> Tens
 def mmd(
     q: Gaussian,
     p: Gaussian,
-    noise: Tensor,
+    z_q: Tensor,
+    z_p: Tensor,
     *,
-    name: str = "gaussian",
+    kernel: str = "gaussian",
     bandwidth: float | str | tuple[float, ...] = "dimension",
     estimator: str = "u",
     weight: Tensor | None = None,
-    n_rows: Tensor | None = None,
 ) -> Tensor:
     """Squared MMD between the batch's marginals of q and p.
 
@@ -140,9 +139,9 @@ def mmd(
     ----------
     q, p : Gaussian
         Of shape (B, d), row by row in pairs.
-    noise : Tensor of shape (B, d)
-        Standard normal noise, used for the draws of both.
-    name : {"gaussian", "imq"}
+    z_q, z_p : Tensor of shape (B, d)
+        A draw of each.
+    kernel : {"gaussian", "imq"}
         The kernel.
     bandwidth : float, sequence of float, "dimension" or "authors"
         Its width or widths; see `bandwidths`.
@@ -151,9 +150,6 @@ def mmd(
         unbiased one with the kernel's expectation in place of draws (Gaussian kernel only).
     weight : Tensor of shape (B,), optional
         Weights of the rows, of mean one over the data.
-    n_rows : Tensor of shape (), optional
-        Number of rows, where some of them are there only to fill the batch up, with a weight of
-        zero. All of them by default.
 
     Returns
     -------
@@ -162,69 +158,60 @@ def mmd(
     """
     widths = bandwidths(bandwidth, q.loc.shape[-1])
     if estimator == "closed":
-        return _expected_mmd(q, p, widths, weight, n_rows)
-    draws = torch.cat([q.rsample(noise), p.rsample(noise)])
-    return mmd_of_draws(draws, name, widths, estimator == "u", weight, n_rows)
+        return _mmd_in_expectation(q, p, widths, weight)
+    return _mmd_of_draws(z_q, z_p, kernel, widths, estimator == "u", weight)
 
 
-def mmd_of_draws(
-    draws: Tensor,
-    name: str,
+def _mmd_of_draws(
+    z_q: Tensor,
+    z_p: Tensor,
+    kernel: str,
     widths: tuple[float, ...],
     unbiased: bool,
-    weight: Tensor | None = None,
-    n_rows: Tensor | None = None,
+    weight: Tensor | None,
 ) -> Tensor:
-    """Squared MMD between the first half of the draws, (2B, d), and the second, row by row paired.
+    """Squared MMD between draws, row by row in pairs.
 
     The kernel of a draw with itself is one, so that of the pairs of a row only the cross terms
     have to be left out of the unbiased statistic.
     """
-    signs = _signs(draws, weight)
-    matrix = _mean([gram(draws, name, width) for width in widths])
+    draws = torch.cat([z_q, z_p])
+    signs = _signs(z_q, weight)
+    matrix = _mean([gram(draws, kernel, width) for width in widths])
     total = ((matrix * signs).sum(-1) * signs).sum()
     if not unbiased:
-        return total / _n_pairs(draws, n_rows, unbiased)
-    squared = (draws[: len(draws) // 2] - draws[len(draws) // 2 :]).square().sum(-1)
-    cross = _mean([kernel(squared / (-2 * width**2), name) for width in widths])
+        return total / _n_pairs(z_q, unbiased)
+    squared = (z_q - z_p).square().sum(-1)
+    cross = _mean([kernel_minus_one(squared / (-2 * width**2), kernel) for width in widths])
     own = -2 * (cross if weight is None else cross * weight.square()).sum()
-    return (total - own) / _n_pairs(draws, n_rows, unbiased)
+    return (total - own) / _n_pairs(z_q, unbiased)
 
 
-def _expected_mmd(
-    q: Gaussian,
-    p: Gaussian,
-    widths: tuple[float, ...],
-    weight: Tensor | None,
-    n_rows: Tensor | None,
+def _mmd_in_expectation(
+    q: Gaussian, p: Gaussian, widths: tuple[float, ...], weight: Tensor | None
 ) -> Tensor:
     """Return the unbiased squared MMD with the expectation of the Gaussian kernel."""
     both = Gaussian(torch.cat([q.loc, p.loc]), torch.cat([q.log_var, p.log_var]))
-    matrix, n = expected_kernel(both, both, widths), len(q.loc)
-    signs = _signs(both.loc, weight)
+    matrix, n = expected_kernel_minus_one(both, both, widths), len(q.loc)
+    signs = _signs(q.loc, weight)
     squares = signs.square()
     own = matrix.diagonal() @ squares - 2 * matrix.diagonal(n) @ squares[:n]
-    return (signs @ (matrix @ signs) - own) / _n_pairs(both.loc, n_rows, unbiased=True)
+    return (signs @ (matrix @ signs) - own) / _n_pairs(q.loc, unbiased=True)
 
 
 def _signs(draws: Tensor, weight: Tensor | None) -> Tensor:
     """Return the weights of the rows of q, and those of p with their sign turned, (2B,)."""
-    n = len(draws) // 2
-    weights = draws.new_ones(n) if weight is None else weight
+    weights = draws.new_ones(len(draws)) if weight is None else weight
     return torch.cat([weights, -weights])
 
 
-def _n_pairs(draws: Tensor, n_rows: Tensor | None, unbiased: bool) -> Tensor | float:
+def _n_pairs(draws: Tensor, unbiased: bool) -> float:
     """Return the number of pairs of rows, without those of a row with itself if unbiased.
 
     For a single row that is infinity, so that the statistic is zero.
     """
-    if n_rows is None:
-        n = len(draws) // 2
-        return (n * (n - 1) or math.inf) if unbiased else n * n
-    if not unbiased:
-        return n_rows * n_rows
-    return torch.where(n_rows > 1, n_rows * (n_rows - 1), math.inf)
+    n = len(draws)
+    return (n * (n - 1) or math.inf) if unbiased else n * n
 
 
 def _mean(values: list[Tensor]) -> Tensor:

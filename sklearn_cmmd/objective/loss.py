@@ -7,17 +7,18 @@ Per row, the model maximises (eq. 5 of [1]_)
 
 with z in p(y|z) taken from the prior. This module computes the negative of it, to be minimised.
 
-Where the encoder does not see y, it can be applied to rows without a label, and knows more of them
+An encoder that does not see y can be applied to rows without a label, and it knows more of them
 than the prior does. So it may teach: the classifier is trained under q too, and under the prior it
-learns, on every pair, what it says under q [2]_ [3]_:
+learns, on every row, what it says under q [2]_ [3]_:
 
-.. math:: 10 \alpha \log p(y | z_q) + \alpha \delta \sum_c \bar p(c | z_q) \log p(c | z_p),
+.. math:: \tau \alpha \log p(y | z_q) + \alpha \delta \sum_c \bar p(c | z_q) \log p(c | z_p).
 
-the bar meaning that no gradient flows through the teacher, and that dropout spares it.
+The bar means that no gradient flows through the teacher, and that dropout spares it. The weight
+:math:`\tau` is large because a teacher that the few labels hardly form confirms its own mistakes.
 
-The scales of the columns of x_M are learned, and networks that know their few rows by heart make
+The scales of the columns of x_M are learned. Networks that know their few rows by heart would make
 them too small. So imaginary rows may stand beside the data, each off by one, a standard deviation,
-in every column: for a variance an inverse gamma prior.
+in every column. For a variance this is an inverse gamma prior.
 
 References
 ----------
@@ -28,25 +29,22 @@ References
    Networks 22 (2009).
 """
 
-from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
+from sklearn_cmmd.data.batch import Batch, View
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.distributions import Distribution, Gaussian, Joint
 from sklearn_cmmd.networks.dropout import Dropout
-from sklearn_cmmd.objective.divergences import bandwidths, gaussian_kl, mmd, mmd_of_draws
-from sklearn_cmmd.objective.terms import LossTerms, Rows
+from sklearn_cmmd.objective.divergences import gaussian_kl, mmd
+from sklearn_cmmd.objective.terms import LossTerms
 
-__all__ = ["Evaluation", "Objective"]
-
-
-# Weight of the labels under q, relative to α: a teacher that the few labels hardly form confirms
-# its own mistakes.
-TEACHER_SHARE = 10.0
+__all__ = ["Evaluation", "Loss"]
 
 
 class Evaluation(NamedTuple):
@@ -56,8 +54,21 @@ class Evaluation(NamedTuple):
     labels: Distribution | None
 
 
+class Outputs(NamedTuple):
+    """What the networks say of a minibatch; what the model does not have is None."""
+
+    q: Gaussian
+    p: Gaussian
+    z_q: Tensor
+    z_p: Tensor
+    decoded: Joint | None  # of draws of q; then of draws of the prior, if it has a share
+    by_prior: Distribution | None
+    by_posterior: Distribution | None  # if that is to teach
+    target: Tensor | None  # the probabilities that it teaches
+
+
 @dataclass(frozen=True)
-class Objective:
+class Loss:
     r"""The weights of the objective and the choices that the formula leaves open.
 
     Parameters
@@ -68,7 +79,7 @@ class Objective:
         Weight :math:`\lambda` of the MMD.
     alpha : float
         Weight :math:`\alpha` of the classification loss, per row.
-    kernel, bandwidth, estimator
+    kernel, bandwidth, mmd_estimator
         How the MMD is computed; see `sklearn_cmmd.objective.divergences.mmd`.
     classifier_input : {"mean", "draw"}
         Whether the classifier is trained on the mean of the prior or on a draw of it.
@@ -77,6 +88,8 @@ class Objective:
     distillation : float
         Weight :math:`\delta`, relative to α, of what the classifier under q teaches the one under
         the prior. Without effect where the encoder sees the label.
+    teacher_weight : float
+        Weight :math:`\tau`, relative to α, of the labels under q, if it is to teach.
     label_smoothing : float in [0, 1)
         Share of a label that is spread evenly over all classes, or over yes and no.
     scale_prior : float
@@ -84,25 +97,26 @@ class Objective:
         data.
     """
 
-    omega: float = 0.5
-    lam: float = 1000.0
-    alpha: float = 10.0
+    omega: float
+    lam: float
+    alpha: float
     kernel: str = "gaussian"
     bandwidth: float | str | tuple[float, ...] = "dimension"
-    estimator: str = "u"
+    mmd_estimator: str = "u"
     classifier_input: str = "mean"
     decode_prior: float = 0.0
     distillation: float = 0.0
+    teacher_weight: float = 10.0
     label_smoothing: float = 0.0
     scale_prior: float = 0.0
 
     def evaluate(
         self,
         module: CMMD,
-        rows: Rows,
-        y: Tensor | None,
+        batch: Batch,
         noise: Tensor,
         dropout: Dropout | None = None,
+        networks_in: AbstractContextManager[Any] | None = None,
     ) -> Evaluation:
         """Compute the terms of a minibatch.
 
@@ -110,56 +124,53 @@ class Objective:
         ----------
         module : CMMD
             The networks.
-        rows : Rows
+        batch : Batch
             The minibatch.
-        y : Tensor of shape (batch,) or (batch, n_labels), or None
-            Codes of classes, or a column for each label.
         noise : Tensor of shape (batch, latent_dim)
             Standard normal noise, shared by the draw of q and that of the prior.
         dropout : Dropout, optional
             What silences hidden units in training.
+        networks_in : context manager, optional
+            Where the networks run, such as `torch.autocast`. Losses and divergences are computed
+            outside of it, in the precision of what the networks put out.
         """
-        x = rows.observed
-        labels = None if y is None else _known(module.label_features(y).to(x), rows.labelled)
+        labels = None
+        if batch.y is not None:
+            labels = _known(module.label_features(batch.y).to(batch.observed.values), batch)
+        with nullcontext() if networks_in is None else networks_in:
+            outputs = self._outputs(module, batch, labels, noise, dropout)
+        return Evaluation(self._terms(module, batch, labels, outputs), outputs.by_prior)
+
+    def _outputs(
+        self,
+        module: CMMD,
+        batch: Batch,
+        labels: Tensor | None,
+        noise: Tensor,
+        dropout: Dropout | None,
+    ) -> Outputs:
+        """Run the networks."""
+        x = batch.observed.values
         p = cast(Gaussian, module.prior(x, dropout=dropout))
-        q = module.posterior(x, rows.missing, labels, dropout)
+        q = module.posterior(x, batch.missing, labels, dropout)
         z_q, z_p = q.rsample(noise), p.rsample(noise)
-
-        from_q = from_p = scale_prior = None
+        decoded = by_prior = by_posterior = target = None
         if module.decoder is not None:
-            from_q, from_p = self._reconstruction(module, rows, z_q, z_p, dropout)
-            scale_prior = module.decoder.prior_loss() if self.scale_prior > 0 else None
-        predicted = taught = target = None
+            z, times = ([z_q], 1) if self.n_decodings == 1 else ([z_q, z_p], 2)
+            decoded = module.decoder(_repeated(x, times), torch.cat(z), dropout=dropout)
         if module.classifier is not None:
-            at_mean = self.classifier_input == "mean"
-            z = (p.loc, q.loc) if at_mean else (z_p, z_q)
-            predicted, taught = self._classified(module, *z, dropout)
-        if taught is not None:
-            target = self._target(module, rows, noise, taught, dropout)
-        terms = LossTerms(
-            from_q,
-            from_p,
-            *_classification(predicted, taught, target, self._smoothed(module, labels)),
-            gaussian_kl(q, p),
-            self._divergence(q, p, z_q, z_p, noise, rows),
-            scale_prior,
-        )
-        return Evaluation(terms, predicted)
-
-    def _smoothed(self, module: CMMD, labels: Tensor | None) -> Tensor | None:
-        """Return what the classifiers learn: labels, less sure than they are given."""
-        if labels is None or self.label_smoothing == 0:
-            return labels
-        is_categorical = module.architecture.label_likelihood == "categorical"
-        n_outcomes = module.architecture.n_labels if is_categorical else 2
-        return labels.lerp(torch.full_like(labels, 1 / n_outcomes), self.label_smoothing)
+            means = self.classifier_input == "mean"
+            pair = (p.loc, q.loc) if means else (z_p, z_q)
+            by_prior, by_posterior = self._classified(module, *pair, dropout)
+        if by_posterior is not None:
+            target = self._target(module, batch, noise, by_posterior, dropout)
+        return Outputs(q, p, z_q, z_p, decoded, by_prior, by_posterior, target)
 
     def _classified(
         self, module: CMMD, z_p: Tensor, z_q: Tensor, dropout: Dropout | None
     ) -> tuple[Distribution, Distribution | None]:
         """Classify by the prior, and by q if that is to teach, in one pass."""
-        classifier = module.classifier
-        assert classifier is not None
+        classifier = cast(Any, module.classifier)
         if self.n_classifications(module) == 1:
             return classifier(z_p, dropout=dropout), None
         both = classifier(torch.cat([z_p, z_q]), dropout=dropout)
@@ -169,7 +180,7 @@ class Objective:
     def _target(
         self,
         module: CMMD,
-        rows: Rows,
+        batch: Batch,
         noise: Tensor,
         taught: Distribution,
         dropout: Dropout | None,
@@ -177,46 +188,63 @@ class Objective:
         """Return what q says of the labels, as probabilities, with no unit silenced."""
         if dropout is None or dropout.keep is None:
             return taught.mean.detach()
-        classifier, whole = module.classifier, Dropout(None, dropout.generator)
-        assert classifier is not None
+        whole = Dropout(None, dropout.generator)
         with torch.no_grad():
-            q = module.posterior(rows.observed, rows.missing, dropout=whole)
+            q = module.posterior(batch.observed.values, batch.missing, dropout=whole)
             z = q.loc if self.classifier_input == "mean" else q.rsample(noise)
-            return cast(Distribution, classifier(z, dropout=whole)).mean
+            return cast(Distribution, cast(Any, module.classifier)(z, dropout=whole)).mean
+
+    def _terms(
+        self, module: CMMD, batch: Batch, labels: Tensor | None, outputs: Outputs
+    ) -> LossTerms:
+        """Compare what the networks say with the minibatch, and with one another."""
+        q, p, z_q, z_p, decoded, by_prior, by_posterior, target = outputs
+        scale_prior = classified = by_teacher = distilled = None
+        from_q, from_p = self._reconstruction(decoded, batch.missing)
+        if module.decoder is not None and self.scale_prior > 0:
+            scale_prior = module.decoder.prior_loss()
+        if by_prior is not None and labels is not None:
+            smoothed = self._smoothed(module, labels)
+            classified = -by_prior.log_prob(smoothed)
+            if by_posterior is not None and target is not None:
+                by_teacher = -by_posterior.log_prob(smoothed)
+                distilled = -by_prior.log_prob(target)
+        divergence = mmd(
+            q,
+            p,
+            z_q,
+            z_p,
+            kernel=self.kernel,
+            bandwidth=self.bandwidth,
+            estimator=self.mmd_estimator,
+            weight=batch.weight,
+        )
+        kl = gaussian_kl(q, p)
+        return LossTerms(
+            from_q, from_p, classified, by_teacher, distilled, kl, divergence, scale_prior
+        )
 
     def _reconstruction(
-        self, module: CMMD, rows: Rows, z_q: Tensor, z_p: Tensor, dropout: Dropout | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """Decode draws of q, and of the prior if asked for, in one pass."""
-        decoder, x, x_missing = module.decoder, rows.observed, cast(Tensor, rows.missing)
-        assert decoder is not None
-        present = rows.present
-        if self.n_decodings == 1:
-            return -decoder(x, z_q, dropout=dropout).log_prob(x_missing, present), None
-        decoded: Joint = decoder(torch.cat([x, x]), torch.cat([z_q, z_p]), dropout=dropout)
-        twice = None if present is None else torch.cat([present, present])
-        both = -decoded.log_prob(torch.cat([x_missing, x_missing]), twice)
-        return both[: len(x)], both[len(x) :]
+        self, decoded: Joint | None, missing: View | None
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Return −log p(x_M|x_O, z) with z from q, and from the prior if it has a share."""
+        if decoded is None or missing is None:
+            return None, None
+        times = self.n_decodings
+        mask = None if missing.mask is None else _repeated(missing.mask, times)
+        losses = -decoded.log_prob(_repeated(missing.values, times), mask)
+        if times == 1:
+            return losses, None
+        from_q, from_p = losses.chunk(2)
+        return from_q, from_p
 
-    def _divergence(
-        self, q: Gaussian, p: Gaussian, z_q: Tensor, z_p: Tensor, noise: Tensor, rows: Rows
-    ) -> Tensor:
-        """Return the MMD of the minibatch."""
-        if self.estimator == "closed":
-            return mmd(
-                q,
-                p,
-                noise,
-                name=self.kernel,
-                bandwidth=self.bandwidth,
-                estimator=self.estimator,
-                weight=rows.weight,
-                n_rows=rows.n_rows,
-            )
-        draws, widths = torch.cat([z_q, z_p]), bandwidths(self.bandwidth, z_q.shape[-1])
-        return mmd_of_draws(
-            draws, self.kernel, widths, self.estimator == "u", rows.weight, rows.n_rows
-        )
+    def _smoothed(self, module: CMMD, labels: Tensor) -> Tensor:
+        """Return what the classifiers learn: labels, less sure than they are given."""
+        if self.label_smoothing == 0:
+            return labels
+        is_categorical = module.architecture.label_likelihood == "categorical"
+        n_outcomes = module.architecture.n_labels if is_categorical else 2
+        return labels.lerp(torch.full_like(labels, 1 / n_outcomes), self.label_smoothing)
 
     @property
     def n_decodings(self) -> int:
@@ -227,40 +255,37 @@ class Objective:
         """How often a row is classified: from the prior, and from q if that is to teach."""
         return 2 if self.distillation > 0 and module.can_teach else 1
 
-    def shares(self, names: Sequence[str]) -> list[float]:
-        """Return the weights of these terms in the loss."""
-        shares = {
+    def shares(self) -> dict[str, float]:
+        """Return the weight of each term in the loss."""
+        return {
             "reconstruction": 1 - self.decode_prior,
             "prior_reconstruction": self.decode_prior,
             "classification": self.alpha,
-            "posterior_classification": TEACHER_SHARE * self.alpha,
+            "posterior_classification": self.teacher_weight * self.alpha,
             "distillation": self.alpha * self.distillation,
             "kl": self.omega,
             "mmd": (1 - self.omega) * self.lam,
             "scale_prior": self.scale_prior,
         }
-        return [shares[name] for name in names]
 
-    def total(self, terms: LossTerms, rows: Rows) -> Tensor:
-        """Reduce the terms to the loss, a mean over the rows."""
-        means = terms.means(rows)
-        return means @ means.new_tensor(self.shares(terms.names))
+    def total(self, names: list[str], means: Tensor) -> Tensor:
+        """Return the loss: the weighted sum of the means of the terms with these names."""
+        return means @ _shares(self, tuple(names), means.dtype, means.device)
 
 
-def _known(labels: Tensor, labelled: Tensor | None) -> Tensor:
+@lru_cache(maxsize=64)
+def _shares(loss: Loss, names: tuple[str, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    # Kept, since a copy to a GPU makes each step wait for it, and cannot be in a CUDA graph.
+    shares = loss.shares()
+    return torch.tensor([shares[name] for name in names], dtype=dtype, device=device)
+
+
+def _known(labels: Tensor, batch: Batch) -> Tensor:
     """Return the columns of the labels, all of them zero where there is no label."""
-    return labels if labelled is None else labels * labelled[:, None]
+    if batch.label_weight is None:
+        return labels
+    return labels * (batch.label_weight > 0)[:, None]
 
 
-def _classification(
-    predicted: Distribution | None,
-    taught: Distribution | None,
-    target: Tensor | None,
-    labels: Tensor | None,
-) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """Return the losses by the labels, of both classifiers, and by what the one under q says."""
-    if predicted is None or labels is None:
-        return None, None, None
-    if taught is None or target is None:
-        return -predicted.log_prob(labels), None, None
-    return -predicted.log_prob(labels), -taught.log_prob(labels), -predicted.log_prob(target)
+def _repeated(values: Tensor, times: int) -> Tensor:
+    return values if times == 1 else torch.cat([values] * times)

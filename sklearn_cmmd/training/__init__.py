@@ -1,1 +1,1 @@
-"""Training: minibatches on the device, and the loop around one model."""
+"""Training: one loop around one model, its state, and what runs beside it."""

@@ -1,43 +1,159 @@
-"""The callbacks of a training run: what keeps its weights, shows its progress and ends it."""
+"""skorch's callbacks: they are told of the training by a net that looks like skorch's own."""
 
 import copy
-import sys
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import torch
+from sklearn.base import ClassifierMixin
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, PrintLog
-from tqdm.auto import tqdm
+from skorch.callbacks import Callback
+from skorch.utils import to_numpy
+from torch import Tensor
 
-from sklearn_cmmd.training.job import TrainingSettings
+from sklearn_cmmd.data.batch import Batch
+from sklearn_cmmd.data.batches import Batches
+from sklearn_cmmd.data.rows import PairedRows
+from sklearn_cmmd.networks.cmmd import CMMD
+from sklearn_cmmd.plan import Schedule
 
-__all__ = ["EpochBar", "LastGoodState", "in_order", "unfitted"]
-
-
-def in_order(
-    settings: TrainingSettings, has_validation: bool, users: Sequence[Any]
-) -> list[tuple[str, Any]]:
-    """Return the user's callbacks between ours; those that stop the training come last."""
-    ours = [("last_good", LastGoodState())]
-    named = [cb if isinstance(cb, tuple) else (f"callback{i}", cb) for i, cb in enumerate(users)]
-    last: list[tuple[str, Any]] = []
-    if settings.verbose:
-        last.append(("progress", EpochBar() if sys.stderr.isatty() else PrintLog()))
-    if has_validation:
-        stopping = EarlyStopping(
-            f"valid_{settings.watched}",
-            patience=settings.patience,
-            threshold=settings.tol,
-            threshold_mode="abs",
-            load_best=True,
-            sink=_silent,
-        )
-        last.append(("early_stopping", stopping))
-    return [*ours, *named, *last]
+__all__ = ["Observers", "unfitted"]
 
 
-def _silent(*args: Any, **kwargs: Any) -> None:
-    """Take no notice."""
+class Observers:
+    """A user's callbacks in a training run. Without any, nothing is told.
+
+    Parameters
+    ----------
+    callbacks : sequence of skorch callbacks
+        Callbacks, or pairs of a name and one.
+    schedule : Schedule
+        What the net shows of it.
+    module : CMMD
+        The networks in training.
+    optimizer : torch.optim.Optimizer
+        Their optimizer.
+    rows, held_out : PairedRows
+        The two sets of rows.
+    """
+
+    def __init__(
+        self,
+        callbacks: Sequence[Any],
+        schedule: Schedule,
+        module: CMMD,
+        optimizer: torch.optim.Optimizer,
+        rows: PairedRows,
+        held_out: PairedRows | None,
+    ) -> None:
+        self.net: ObservedNet | None = None
+        self.data = {"dataset_train": rows, "dataset_valid": held_out}
+        if callbacks:
+            named = [
+                each if isinstance(each, tuple) else (f"callback{i}", each)
+                for i, each in enumerate(callbacks)
+            ]
+            self.net = ObservedNet(
+                module,
+                criterion=torch.nn.Identity,
+                optimizer=lambda *args, **kwargs: optimizer,
+                lr=schedule.learning_rate,
+                max_epochs=schedule.max_epochs,
+                batch_size=schedule.batch_size,
+                train_split=None,
+                callbacks=named,
+                device=str(rows.device),
+                verbose=0,
+            )
+            self.net.initialize()
+
+    def __bool__(self) -> bool:
+        """Return whether anybody listens."""
+        return self.net is not None
+
+    def train(self, event: str) -> None:
+        """Tell that the training begins or ends: `event` is "begin" or "end"."""
+        if self.net is not None:
+            self.net.notify(f"on_train_{event}", X=self.data["dataset_train"], y=None)
+
+    def epoch(self, event: str) -> None:
+        """Tell that an epoch begins or ends."""
+        if self.net is not None:
+            self.net.notify(f"on_epoch_{event}", **self.data)
+
+    def batch_begins(self, batch: Batch, training: bool) -> None:
+        """Tell of a minibatch to come."""
+        if self.net is not None:
+            self.net.notify("on_batch_begin", batch=(batch, batch.y), training=training)
+
+    def gradients(self, batch: Batch) -> None:
+        """Tell of gradients that are about to be followed."""
+        if self.net is not None:
+            named = list(self.net.module_.named_parameters())
+            pair = (batch, batch.y)
+            self.net.notify("on_grad_computed", named_parameters=named, batch=pair, training=True)
+
+    def batch_ends(self, batch: Batch, training: bool, loss: Tensor, predicted: Tensor) -> None:
+        """Tell of a minibatch that is done, with the probabilities of the labels."""
+        if self.net is not None:
+            pair, told = (batch, batch.y), {"loss": loss, "y_pred": predicted}
+            self.net.notify("on_batch_end", batch=pair, training=training, **told)
+
+    def record(self, losses: dict[str, float], history: dict[str, list[float]]) -> None:
+        """Show the losses of an epoch, and which are the least so far, in the net's history."""
+        if self.net is None:
+            return
+        for name, value in losses.items():
+            earlier = history.get(name, [])
+            self.net.history.record(f"{name}_best", value < min(earlier, default=np.inf))
+            self.net.history.record(name, value)
+
+    def recall(self, history: dict[str, list[float]], n_epochs: int) -> None:
+        """Show the epochs of a run that goes on."""
+        for epoch in range(n_epochs if self.net is not None else 0):
+            self.net.on_epoch_begin(self.net)  # type: ignore[union-attr]
+            losses = {name: values[epoch] for name, values in history.items()}
+            self.record(losses, {name: values[:epoch] for name, values in history.items()})
+
+
+class ObservedNet(ClassifierMixin, NeuralNet):
+    """What callbacks see: history, module, optimizer, and predictions on a `PairedRows`.
+
+    It trains nothing by itself. For scorers it is a classifier.
+    """
+
+    @property
+    def _default_callbacks(self) -> list[Any]:
+        return []
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Codes of the classes."""
+        return np.arange(self.module_.architecture.n_labels)
+
+    def get_iterator(self, dataset: PairedRows, training: bool = False) -> Any:
+        """Return minibatches in the order of the rows, each with its labels."""
+        return ((batch, batch.y) for batch in Batches(dataset, self.batch_size))
+
+    def evaluation_step(self, batch: Any, training: bool = False) -> Tensor:
+        """Compute the probabilities of the classes."""
+        self._set_training(training)
+        with torch.no_grad():
+            probabilities: Tensor = self.module_.predict(batch[0].observed.values).mean
+            return probabilities
+
+    def predict_proba(self, X: PairedRows) -> np.ndarray:
+        """Return the probabilities of the classes."""
+        return np.concatenate([to_numpy(batch) for batch in self.forward_iter(X)])
+
+    def predict(self, X: PairedRows) -> np.ndarray:
+        """Return the codes of the classes, or an indicator matrix for multilabel data."""
+        probabilities = self.predict_proba(X)
+        if self.module_.architecture.label_likelihood == "categorical":
+            codes: np.ndarray = probabilities.argmax(axis=1)
+            return codes
+        return (probabilities > 0.5).astype(int)
 
 
 def unfitted(callback: Any) -> Any:
@@ -49,34 +165,3 @@ def unfitted(callback: Any) -> Any:
     bare = copy.copy(callback)
     bare.__dict__ = {k: v for k, v in vars(callback).items() if not k.endswith("_")}
     return bare
-
-
-class LastGoodState(Callback):
-    """Keeps a copy of the weights after each epoch that ended with finite losses."""
-
-    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Copy the initial weights."""
-        self.state_ = {k: v.clone() for k, v in net.module_.state_dict().items()}
-
-    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Overwrite the copy."""
-        for name, value in net.module_.state_dict().items():
-            self.state_[name].copy_(value)
-
-
-class EpochBar(Callback):
-    """One progress bar for the whole training, with the losses beside it."""
-
-    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Open the bar."""
-        self.bar_ = tqdm(total=net.max_epochs, desc="CMMD", unit="epoch")
-
-    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Advance the bar."""
-        row = net.history[-1]
-        self.bar_.set_postfix({k: f"{row[k]:.4g}" for k in net.losses if k in row}, refresh=False)
-        self.bar_.update()
-
-    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Close the bar."""
-        self.bar_.close()

@@ -1,29 +1,20 @@
-"""Everything random of a training step, drawn in two calls."""
+"""Everything random of a training run: the order of the rows, the noise, the dropout."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from sklearn_cmmd._random import generator
+from sklearn_cmmd._random import Seeds, generator
 
-__all__ = ["Noise", "NoiseSource"]
+__all__ = ["Noise", "NoiseSource", "Streams"]
 
 
-@dataclass(frozen=True)
-class Noise:
-    """What one step draws.
+class Noise(NamedTuple):
+    """What one step draws."""
 
-    Attributes
-    ----------
-    latent : Tensor of shape (batch, latent_dim)
-        Standard normal noise.
-    bits : Tensor of int16 of shape (batch, units), or None
-        Uniform over all values, from which the masks of the dropout are made.
-    """
-
-    latent: Tensor
-    bits: Tensor | None
+    latent: Tensor  # (batch, latent_dim), standard normal
+    bits: Tensor | None  # (batch, units) of int16, uniform; masks of the dropout are made of them
 
 
 class NoiseSource:
@@ -31,42 +22,25 @@ class NoiseSource:
 
     Parameters
     ----------
-    noise, dropout : int
-        Seeds of two streams, so that models of unlike dropout can share their noise.
+    latent, dropout : torch.Generator
+        Two streams, so that models of unlike dropout can share their noise.
     latent_dim, units : int
         Columns of what is drawn. Without units there are no bits.
-    device : torch.device
-        Where it is drawn.
-    dtype : torch.dtype
-        Of the normal noise.
     """
 
     def __init__(
-        self,
-        noise: int,
-        dropout: int,
-        latent_dim: int,
-        units: int,
-        device: torch.device,
-        dtype: torch.dtype = torch.float32,
+        self, latent: torch.Generator, dropout: torch.Generator, latent_dim: int, units: int
     ) -> None:
-        self.latent = generator(noise, device)
-        self.dropout = generator(dropout, device)
-        self.seeds = noise, dropout
+        self.latent = latent
+        self.dropout = dropout
         self.latent_dim = latent_dim
         self.units = units
-        self.dtype = dtype
-
-    def restart(self) -> None:
-        """Begin again with the first draw."""
-        noise, dropout = self.seeds
-        self.latent.manual_seed(noise)
-        self.dropout.manual_seed(dropout)
 
     def draw(self, n_rows: int) -> Noise:
         """Draw the noise of a minibatch."""
         shape, device = (n_rows, self.latent_dim), self.latent.device
-        latent = torch.empty(shape, dtype=self.dtype, device=device).normal_(generator=self.latent)
+        latent = torch.empty(shape, dtype=torch.float32, device=device)
+        latent.normal_(generator=self.latent)
         return Noise(latent, self._bits(n_rows) if self.units else None)
 
     def _bits(self, n_rows: int) -> Tensor:
@@ -75,3 +49,37 @@ class NoiseSource:
         words = torch.empty(-(-n // 4), dtype=torch.int64, device=self.dropout.device)
         words.random_(-(2**63), None, generator=self.dropout)
         return words.view(torch.int16)[:n].view(n_rows, self.units)
+
+
+class Streams:
+    """The generators of one training run.
+
+    Parameters
+    ----------
+    seeds : Seeds
+        Where they begin.
+    device : torch.device
+        Where noise is drawn. The order of the rows is drawn on the CPU, so that minibatches agree
+        across devices.
+    """
+
+    def __init__(self, seeds: Seeds, device: torch.device) -> None:
+        self.seeds = seeds
+        self.device = device
+        self.shuffle = generator(seeds.shuffle)
+        self.latent = generator(seeds.noise, device)
+        self.dropout = generator(seeds.dropout, device)
+
+    @property
+    def validation(self) -> torch.Generator:
+        """A stream that begins anew, so that held-out losses change with the weights alone."""
+        return generator(self.seeds.validation, self.device)
+
+    def states(self) -> dict[str, Tensor]:
+        """Return where the streams are."""
+        return {name: getattr(self, name).get_state() for name in ("shuffle", "latent", "dropout")}
+
+    def restore(self, states: dict[str, Tensor]) -> None:
+        """Go on from where streams were."""
+        for name, state in states.items():
+            getattr(self, name).set_state(state)

@@ -5,15 +5,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sklearn_cmmd.networks.architecture import Architecture, Block
+from sklearn_cmmd.data.batch import View
+from sklearn_cmmd.networks.architecture import Architecture, ViewSpec
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.distributions import Gaussian
 from sklearn_cmmd.networks.dropout import Dropout, keep_mask
 from sklearn_cmmd.networks.mlp import ACTIVATIONS, MLP
 
 ARCHITECTURE = Architecture(
-    observed=(Block((0, 1)), Block((2, 3, 4))),
-    missing=(Block((0,)), Block((1, 2), likelihood="bernoulli")),
+    observed=(ViewSpec((0, 1)), ViewSpec((2, 3, 4))),
+    missing=(ViewSpec((0,)), ViewSpec((1, 2), likelihood="bernoulli")),
     n_labels=3,
     label_likelihood="categorical",
     latent_dim=4,
@@ -26,10 +27,10 @@ ARCHITECTURE = Architecture(
 SHARED = ARCHITECTURE
 OWN = replace(
     ARCHITECTURE,
-    observed=(Block((0, 1)), Block((2, 3, 4), prior="mlp", encoder="mlp", decoder="mlp")),
+    observed=(ViewSpec((0, 1)), ViewSpec((2, 3, 4), prior="mlp", encoder="mlp", decoder="mlp")),
     missing=(
-        Block((0,), encoder="mlp", decoder="mlp"),
-        Block((1, 2), encoder="mlp", decoder="mlp", likelihood="bernoulli"),
+        ViewSpec((0,), encoder="mlp", decoder="mlp"),
+        ViewSpec((1, 2), encoder="mlp", decoder="mlp", likelihood="bernoulli"),
     ),
 )
 LINEAR = replace(
@@ -69,9 +70,11 @@ def test_prior_sees_all_observed_columns(module, rows):
 
 def test_encoder_sees_everything(module, rows):
     x, m, y = rows
-    assert depends(lambda x: module.posterior(x, m, y).loc, x).all()
-    assert depends(lambda m: module.posterior(x, m, y).loc, m).all()
-    assert depends(lambda y: module.posterior(x, m, y).loc, y).all()
+    mask = torch.ones(10, 2)
+    assert depends(lambda x: module.posterior(x, View(m), y).loc, x).all()
+    assert depends(lambda m: module.posterior(x, View(m), y).loc, m).all()
+    assert depends(lambda mask: module.posterior(x, View(m, mask), y).loc, mask).all()
+    assert depends(lambda y: module.posterior(x, View(m), y).loc, y).all()
 
 
 def test_decoder_sees_observed_columns_and_latents(module, rows):
@@ -97,7 +100,7 @@ def test_own_networks_are_joined_by_a_layer(rows):
     module = build(OWN)
     assert [body.layers[0].in_features for body in module.prior.features.bodies] == [3, 2]
     # Encoder: three modalities of their own, then (observed 0, 1, labels) together.
-    assert [b.layers[0].in_features for b in module.encoder.features.bodies] == [3, 1, 2, 5]
+    assert [b.layers[0].in_features for b in module.encoder.features.bodies] == [3, 1, 2, 7]
     assert module.encoder.features.mix.layers[0].in_features == 4 * 7
 
 
@@ -116,21 +119,11 @@ def test_weights_come_from_the_generator_alone():
 
 
 def test_initial_distributions_are_near_standard_normal(module, rows):
-    q, p = module.posterior(*rows), module.prior(rows[0])
+    x, m, y = rows
+    q, p = module.posterior(x, View(m), y), module.prior(x)
     for distribution in (q, p):
         assert distribution.loc.abs().max() < 1.5
         assert distribution.log_var.abs().max() < 1.5
-
-
-def test_copy_in_double_precision(module, rows):
-    x = rows[0]
-    assert module.in_precision(torch.float32) is module
-    exact = module.in_precision(torch.float64)
-    double = exact.embed(x.double()).loc
-    torch.testing.assert_close(double.float(), module.embed(x).loc)
-    one_by_one = torch.cat([exact.embed(row.double()[None]).loc for row in x])
-    torch.testing.assert_close(one_by_one, double, rtol=1e-13, atol=1e-14)
-    assert next(module.parameters()).dtype == torch.float32
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -183,7 +176,7 @@ def test_every_unit_has_a_mask(module, rows, n_decodings):
     x = rows[0]
     dropout = Dropout(torch.ones(len(x), module.dropout_units(n_decodings, 1)))
     z = module.prior(x, dropout=dropout).loc
-    module.posterior(*rows, dropout=dropout)
+    module.posterior(x, View(rows[1]), rows[2], dropout=dropout)
     module.decoder(x.repeat(n_decodings, 1), z.repeat(n_decodings, 1), dropout=dropout)
     module.classifier(z, dropout=dropout)
     assert dropout.used == dropout.keep.shape[1]
@@ -241,7 +234,8 @@ def test_start_from_networks_without_labels(architecture, rows):
     assert torch.equal(module.classifier.head.layer.weight, before["classifier.head.layer.weight"])
     with torch.no_grad():
         first[:, -3:] = 0
-    assert torch.allclose(module.posterior(x, m, labels).loc, bare.posterior(x, m).loc, atol=1e-6)
+    q, start = module.posterior(x, View(m), labels), bare.posterior(x, View(m))
+    assert torch.allclose(q.loc, start.loc, atol=1e-6)
     assert torch.equal(
         module.decoder(x, labels.new_ones(10, 4)).mean, bare.decoder(x, labels.new_ones(10, 4)).mean
     )

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from sklearn_cmmd.networks.architecture import Architecture, Block
+from sklearn_cmmd.networks.architecture import Architecture, ViewSpec
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.conv import ConvBody, ConvGenerator
 from sklearn_cmmd.networks.grid import Grid
@@ -18,7 +18,7 @@ TEXT = Grid((8, 71), "last")
 
 def block(grid, network, **more):
     roles = dict.fromkeys(("prior", "encoder", "decoder"), network)
-    return Block(tuple(range(grid.numel)), grid=grid, **roles, **more)
+    return ViewSpec(tuple(range(grid.numel)), grid=grid, **roles, **more)
 
 
 def model(observed, missing):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_cmmd.networks.architecture import Architecture, Block
+from sklearn_cmmd.networks.architecture import Architecture, ViewSpec
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.custom import CustomBody, CustomGenerator
 from sklearn_cmmd.networks.dropout import Dropout
@@ -138,7 +138,7 @@ class Initialised(nn.Module):
 
 
 def model_with(prior):
-    block = Block(tuple(range(48)), grid=GRID, prior=prior)
+    block = ViewSpec(tuple(range(48)), grid=GRID, prior=prior)
     module = CMMD(Architecture((block,), (), 2, "categorical", 3, (), (), (), (), "relu"))
     module.init_weights(torch.Generator().manual_seed(0))
     return module
@@ -161,7 +161,7 @@ class Locked:
 
 def test_users_functions_are_not_copied():
     module = model_with(Locked())
-    double = module.in_precision(torch.float64)
+    double = module.copied().double()
     assert double.architecture == module.architecture
     assert double.embed(torch.zeros(2, 48, dtype=torch.float64)).loc.dtype == torch.float64
 

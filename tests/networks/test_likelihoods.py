@@ -37,6 +37,10 @@ def randn(rng, *shape):
     return torch.randn(*shape, generator=rng, dtype=torch.float64)
 
 
+def uniform(rng, *shape):
+    return torch.rand(*shape, generator=rng, dtype=torch.float64).clamp_min(2.0**-54)
+
+
 def test_gaussian_log_prob(rng):
     loc, log_var, x = randn(rng, 3, 4, 5)
     want = distributions.Normal(loc, (0.5 * log_var).exp()).log_prob(x).sum(-1)
@@ -72,19 +76,21 @@ def test_categorical_log_prob(rng):
 def test_draws_have_the_mean(make, rng):
     distribution = make(randn(rng, 2, 3))
     big = type(distribution)(*(p.expand(20_000, 2, 3) for p in distribution))
-    draws = big.sample(rng)
+    draws = big.sample(uniform(rng, 20_000, 2, 3))
     error = draws.std(0) / 20_000**0.5
     assert ((draws.mean(0) - distribution.mean).abs() < 4.5 * error).all()
 
 
 def test_gaussian_draws_have_the_variance(rng):
     log_var = randn(rng, 3)
-    draws = Gaussian(log_var.new_zeros(50_000, 3), log_var.expand(50_000, 3)).sample(rng)
+    draws = Gaussian(log_var.new_zeros(50_000, 3), log_var.expand(50_000, 3)).sample(
+        uniform(rng, 50_000, 3)
+    )
     torch.testing.assert_close(draws.var(0), log_var.exp(), rtol=0.04, atol=0)
 
 
 def test_categorical_draws_are_one_hot(rng):
-    draws = Categorical(randn(rng, 7, 3)).sample(rng)
+    draws = Categorical(randn(rng, 7, 3)).sample(uniform(rng, 7, 3))
     assert draws.sum(-1).eq(1).all()
     assert draws.max(-1).values.eq(1).all()
 
@@ -202,7 +208,8 @@ def test_laplace_log_prob(rng):
 
 
 def test_laplace_draws_have_the_distribution(rng):
-    draws = Laplace(torch.full((5000,), 2.0), torch.full((5000,), 0.7)).sample(rng)
+    laplace = Laplace(torch.full((5000,), 2.0), torch.full((5000,), 0.7))
+    draws = laplace.sample(uniform(rng, 5000))
     assert kstest(draws.numpy(), "laplace", args=(2.0, math.exp(0.7))).pvalue > 1e-3
 
 
@@ -228,7 +235,7 @@ def test_categorical_grid_log_prob(axis, rng):
 def test_categorical_grid_draws(axis, rng):
     grid = CategoricalGrid(randn(rng, 12), (4, 3), axis)
     big = grid._replace(logits=grid.logits.expand(20_000, 12))
-    draws = big.sample(rng)
+    draws = big.sample(uniform(rng, 20_000, 12))
     sums = draws.unflatten(-1, (4, 3)).sum(axis)
     assert sums.eq(1).all()
     assert ((draws.mean(0) - grid.mean).abs() < 4.5 * draws.std(0) / 20_000**0.5).all()
@@ -244,3 +251,27 @@ def test_joint_keeps_the_order_of_the_columns(rng):
     torch.testing.assert_close(joint.log_prob(x), want)
     assert torch.equal(joint.mean[:, [3, 0]], loc)
     assert torch.equal(joint.mean[:, [1, 2]], parts[1].mean)
+
+
+@pytest.mark.parametrize("axis", [-1, -2])
+def test_a_draw_is_made_of_its_own_noise(axis, rng):
+    """Whatever noise the other rows and columns get."""
+    take = (Columns([3, 0], 7), Columns([1, 2], 7), Columns([4, 5, 6], 7))
+    loc = randn(rng, 5, 2)
+    parts = (Gaussian(loc, loc), Laplace(loc, loc), Categorical(randn(rng, 5, 3)))
+    joint = Joint(parts, take, (1.0,) * 3, torch.tensor([3, 0, 1, 2, 4, 5, 6]).argsort())
+    noise = uniform(rng, 5, 7)
+    draws = joint.sample(noise)
+    for row in range(5):
+        alone = Joint(
+            tuple(type(part)(*(p[row : row + 1] for p in part)) for part in parts), *joint[1:]
+        )
+        torch.testing.assert_close(alone.sample(noise[row : row + 1]), draws[row : row + 1])
+    other = noise.clone()
+    other[:, 1] = 0.5
+    changed = (joint.sample(other) != draws).any(0)
+    assert changed.tolist() == [False, True, False, False, False, False, False]
+    grid = CategoricalGrid(randn(rng, 5, 12), (4, 3), axis)
+    noise = uniform(rng, 5, 12)
+    one = grid._replace(logits=grid.logits[2:3]).sample(noise[2:3])
+    assert torch.equal(one, grid.sample(noise)[2:3])

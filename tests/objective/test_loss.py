@@ -9,20 +9,20 @@ import torch
 from torch.distributions import Categorical, Laplace, MultivariateNormal, Normal, kl_divergence
 
 from sklearn_cmmd import authors_preset
-from sklearn_cmmd.networks.architecture import Architecture, Block
+from sklearn_cmmd.data.batch import Batch, View
+from sklearn_cmmd.networks.architecture import Architecture, ViewSpec
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.distributions import Gaussian
 from sklearn_cmmd.objective.divergences import gaussian_kl
-from sklearn_cmmd.objective.loss import Objective
-from sklearn_cmmd.objective.terms import Rows
+from sklearn_cmmd.objective.loss import Loss
 
 N, LATENT, LABELS = 12, 3, 4
 
 
 def model(n_observed=5, n_missing=6, n_labels=LABELS, hidden=(7,)):
     architecture = Architecture(
-        observed=(Block(tuple(range(n_observed))),),
-        missing=(Block(tuple(range(n_missing))),) if n_missing else (),
+        observed=(ViewSpec(tuple(range(n_observed))),),
+        missing=(ViewSpec(tuple(range(n_missing))),) if n_missing else (),
         n_labels=n_labels,
         label_likelihood="categorical",
         latent_dim=LATENT,
@@ -49,30 +49,39 @@ def batch():
     x, m, noise = (
         torch.randn(N, width, generator=rng, dtype=torch.float64) for width in (5, 6, LATENT)
     )
-    return Rows(x, m), torch.arange(N) % LABELS, noise
+    return Batch(View(x), View(m), torch.arange(N) % LABELS), noise
 
 
 def numpy_parameters(distribution):
     return tuple(t.detach().numpy() for t in distribution)
 
 
-def total(objective, module, rows, y, noise):
-    return objective.total(objective.evaluate(module, rows, y, noise).terms, rows)
+PLAIN = Loss(omega=0.5, lam=1000.0, alpha=10.0)
+
+
+def total(loss, module, batch, noise):
+    terms = loss.evaluate(module, batch, noise).terms
+    return loss.total(terms.names, terms.means(batch))
+
+
+def by_posterior(module, batch):
+    labels = torch.nn.functional.one_hot(batch.y, LABELS).double()
+    return module.posterior(batch.observed.values, batch.missing, labels)
 
 
 def test_omega_one_is_the_elbo(batch):
     """Against an ELBO written with torch.distributions; p(y|z) is taken under the prior."""
-    module, (rows, y, noise) = model(), batch
-    labels = torch.nn.functional.one_hot(y, LABELS).double()
-    p, q = module.prior(rows.observed), module.posterior(rows.observed, rows.missing, labels)
+    module, (rows, noise) = model(), batch
+    x, m = rows.observed.values, rows.missing.values
+    p, q = module.prior(x), by_posterior(module, rows)
     p, q = (Normal(g.loc, (g.log_var / 2).exp()) for g in (p, q))
     z = q.loc + q.scale * noise
-    decoded = module.decoder(rows.observed, z).parts[0]
-    log_x = Normal(decoded.loc, (decoded.log_var / 2).exp()).log_prob(rows.missing).sum(1)
-    log_y = Categorical(logits=module.classifier(p.loc + p.scale * noise).logits).log_prob(y)
+    decoded = module.decoder(x, z).parts[0]
+    log_x = Normal(decoded.loc, (decoded.log_var / 2).exp()).log_prob(m).sum(1)
+    log_y = Categorical(logits=module.classifier(p.loc + p.scale * noise).logits).log_prob(rows.y)
     elbo = (log_x + log_y - kl_divergence(q, p).sum(1)).mean()
-    objective = Objective(omega=1.0, alpha=1.0, lam=1e6, classifier_input="draw")
-    torch.testing.assert_close(total(objective, module, rows, y, noise), -elbo, rtol=1e-12, atol=0)
+    loss = Loss(omega=1.0, alpha=1.0, lam=1e6, classifier_input="draw")
+    torch.testing.assert_close(total(loss, module, rows, noise), -elbo, rtol=1e-12, atol=0)
 
 
 def authors_loss(x_missing, y, noise, p, q, decode, classify, omega, lam, alpha):
@@ -106,33 +115,26 @@ def authors_loss(x_missing, y, noise, p, q, decode, classify, omega, lam, alpha)
 
 @pytest.mark.parametrize("omega", [0.0, 0.4, 1.0])
 def test_authors_preset_against_a_transcription(batch, omega):
-    module, (rows, y, noise) = model(), batch
+    module, (rows, noise) = model(), batch
     preset = authors_preset(batch_size=N)
     assert preset["alpha"] == 10 * N
-    objective = Objective(
-        omega=omega,
-        lam=preset["lam"],
-        alpha=preset["alpha"],
-        kernel=preset["kernel"],
-        bandwidth=preset["bandwidth"],
-        estimator=preset["mmd_estimator"],
-        classifier_input=preset["classifier_input"],
-        decode_prior=preset["decode_prior"],
-    )
-    got = float(total(objective, module, rows, y, noise).detach())
+    group = preset["objective"].get_params()
+    fields = {name: group[name] for name in group if name in Loss.__dataclass_fields__}
+    loss = Loss(omega=omega, lam=preset["lam"], alpha=preset["alpha"], **fields)
+    got = float(total(loss, module, rows, noise).detach())
 
-    labels = torch.nn.functional.one_hot(y, LABELS).double()
-    p = numpy_parameters(module.prior(rows.observed))
-    q = numpy_parameters(module.posterior(rows.observed, rows.missing, labels))
+    p = numpy_parameters(module.prior(rows.observed.values))
+    q = numpy_parameters(by_posterior(module, rows))
 
     def decode(z):
-        return numpy_parameters(module.decoder(rows.observed, torch.from_numpy(z)).parts[0])
+        decoded = module.decoder(rows.observed.values, torch.from_numpy(z))
+        return numpy_parameters(decoded.parts[0])
 
     def classify(z):
         logits = module.classifier(torch.from_numpy(z)).logits.detach().numpy()
         return np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
 
-    m, codes, e = rows.missing.numpy(), y.numpy(), noise.numpy()
+    m, codes, e = rows.missing.values.numpy(), rows.y.numpy(), noise.numpy()
     theirs = authors_loss(m, codes, e, p, q, decode, classify, omega, 1000, 10)
     # The one formula of theirs that is wrong is not offered: their KL is ours plus ½ Σ σ²_q / σ²_p.
     surplus = 0.5 * np.exp(q[1] - p[1]).sum(1).mean()
@@ -140,16 +142,15 @@ def test_authors_preset_against_a_transcription(batch, omega):
 
 
 def test_terms_of_a_prior_draw(batch):
-    module, (rows, y, noise) = model(), batch
-    terms = (
-        Objective(decode_prior=0.3, classifier_input="draw").evaluate(module, rows, y, noise).terms
-    )
-    z = module.prior(rows.observed).rsample(noise)
-    want = -module.decoder(rows.observed, z).log_prob(rows.missing)
+    module, (rows, noise) = model(), batch
+    loss = Loss(omega=0.6, lam=7, alpha=5, decode_prior=0.3, classifier_input="draw")
+    terms = loss.evaluate(module, rows, noise).terms
+    z = module.prior(rows.observed.values).rsample(noise)
+    want = -module.decoder(rows.observed.values, z).log_prob(rows.missing.values)
     torch.testing.assert_close(terms.prior_reconstruction, want)
-    log_y = Categorical(logits=module.classifier(z).logits).log_prob(y)
+    log_y = Categorical(logits=module.classifier(z).logits).log_prob(rows.y)
     torch.testing.assert_close(terms.classification, -log_y)
-    got = Objective(decode_prior=0.3, omega=0.6, lam=7, alpha=5).total(terms, rows)
+    got = loss.total(terms.names, terms.means(rows))
     want = (
         0.7 * terms.reconstruction.mean()
         + 0.3 * terms.prior_reconstruction.mean()
@@ -163,12 +164,18 @@ def test_terms_of_a_prior_draw(batch):
 @pytest.mark.parametrize("estimator", ["u", "v", "closed"])
 @pytest.mark.parametrize("classifier_input", ["mean", "draw"])
 def test_gradcheck_of_the_whole_loss(batch, estimator, classifier_input):
-    module, (rows, y, noise) = model(hidden=(3,)), batch
+    module, (rows, noise) = model(hidden=(3,)), batch
     names, values = zip(*module.named_parameters(), strict=True)
-    objective = Objective(
-        estimator=estimator, classifier_input=classifier_input, decode_prior=0.5, lam=10.0
+    objective = replace(
+        PLAIN,
+        mmd_estimator=estimator,
+        classifier_input=classifier_input,
+        decode_prior=0.5,
+        lam=10.0,
     )
-    rows = Rows(rows.observed[:4], rows.missing[:4], torch.tensor([0.5, 1.5, 1.0, 1.0]).double())
+    weight = torch.tensor([0.5, 1.5, 1.0, 1.0]).double()
+    x, m = rows.observed.values[:4], rows.missing.values[:4]
+    rows = Batch(View(x), View(m), rows.y[:4], weight, weight, weight)
 
     def loss(*parameters):
         for name, parameter in zip(names, parameters, strict=True):
@@ -176,19 +183,19 @@ def test_gradcheck_of_the_whole_loss(batch, estimator, classifier_input):
             module_of = module.get_submodule(owner)
             delattr(module_of, leaf) if leaf in module_of._parameters else None
             setattr(module_of, leaf, parameter)
-        return total(objective, module, rows, y[:4], noise[:4])
+        return total(objective, module, rows, noise[:4])
 
     leaves = [value.detach().clone().requires_grad_() for value in values]
     assert torch.autograd.gradcheck(loss, leaves, fast_mode=True)
 
 
 def test_without_missing_modalities_or_labels(batch):
-    rows, y, noise = batch
-    bare = Rows(rows.observed)
-    supervised = Objective().evaluate(model(n_missing=0), bare, y, noise)
+    rows, noise = batch
+    bare = Batch(rows.observed, y=rows.y)
+    supervised = PLAIN.evaluate(model(n_missing=0), bare, noise)
     assert supervised.terms.reconstruction is None
     assert set(supervised.terms.names) == {"classification", "kl", "mmd"}
-    unsupervised = Objective().evaluate(model(n_labels=0), rows, None, noise)
+    unsupervised = PLAIN.evaluate(model(n_labels=0), rows._replace(y=None), noise)
     assert unsupervised.labels is None
     assert set(unsupervised.terms.names) == {"reconstruction", "kl", "mmd"}
 
@@ -284,13 +291,15 @@ def test_kl_bounds_the_conditional_mutual_information(noise_scale):
 @pytest.mark.parametrize("smoothing", [0.1, 0.4])
 def test_label_smoothing_of_classes(batch, smoothing):
     """Against torch's cross-entropy; nothing but the classification loss changes."""
-    module, (rows, y, noise) = model(), batch
+    module, (rows, noise) = model(), batch
     smoothed, plain = (
-        Objective(label_smoothing=share).evaluate(module, rows, y, noise).terms
+        replace(PLAIN, label_smoothing=share).evaluate(module, rows, noise).terms
         for share in (smoothing, 0.0)
     )
-    logits = module.classifier(module.embed(rows.observed).mean).logits
-    want = torch.nn.functional.cross_entropy(logits, y, reduction="none", label_smoothing=smoothing)
+    logits = module.classifier(module.embed(rows.observed.values).mean).logits
+    want = torch.nn.functional.cross_entropy(
+        logits, rows.y, reduction="none", label_smoothing=smoothing
+    )
     torch.testing.assert_close(smoothed.classification, want, rtol=1e-12, atol=0)
     for name in ("reconstruction", "kl", "mmd"):
         assert torch.equal(getattr(smoothed, name), getattr(plain, name))
@@ -298,11 +307,12 @@ def test_label_smoothing_of_classes(batch, smoothing):
 
 def test_label_smoothing_of_several_labels(batch):
     """Against torch's binary cross-entropy with targets between yes and no."""
-    rows, _, noise = batch
+    rows, noise = batch
     module = initialised(replace(model().architecture, label_likelihood="bernoulli"))
     y = (torch.arange(N * LABELS).reshape(N, LABELS) % 3 == 0).double()
-    terms = Objective(label_smoothing=0.2).evaluate(module, rows, y, noise).terms
-    logits = module.classifier(module.embed(rows.observed).mean).logits
+    smoothed = replace(PLAIN, label_smoothing=0.2)
+    terms = smoothed.evaluate(module, rows._replace(y=y), noise).terms
+    logits = module.classifier(module.embed(rows.observed.values).mean).logits
     want = torch.nn.functional.binary_cross_entropy_with_logits(
         logits, 0.8 * y + 0.1, reduction="none"
     ).sum(1)
@@ -311,19 +321,19 @@ def test_label_smoothing_of_several_labels(batch):
 
 def test_prior_of_scales_against_torch_distributions(batch):
     """A row that is one unit off, weighted as the modality is; no other term changes."""
-    wide = Block((0, 1, 2), "a", weight=0.5), Block((3, 4, 5), "b", likelihood="laplace")
+    wide = ViewSpec((0, 1, 2), "a", weight=0.5), ViewSpec((3, 4, 5), "b", likelihood="laplace")
     module = initialised(replace(model().architecture, missing=wide))
-    (a, b), (rows, y, noise) = (head.likelihood for head in module.decoder.heads), batch
+    (a, b), (rows, noise) = (head.likelihood for head in module.decoder.heads), batch
     for likelihood in (a, b):
         torch.nn.init.uniform_(likelihood.raw, -2, 2, generator=torch.Generator().manual_seed(0))
-    objective = Objective(scale_prior=0.2)
-    found = objective.evaluate(module, rows, y, noise).terms
-    plain = Objective().evaluate(module, rows, y, noise).terms
+    found = replace(PLAIN, scale_prior=0.2).evaluate(module, rows, noise).terms
+    plain = PLAIN.evaluate(module, rows, noise).terms
     one, zero = torch.ones(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
     log_var, log_b = a(zero).log_var, b(zero).log_scale
     want = -0.5 * Normal(0, (log_var / 2).exp()).log_prob(one).sum()
     want -= Laplace(0, log_b.exp()).log_prob(one).sum()
     torch.testing.assert_close(found.scale_prior, want, rtol=1e-12, atol=0)
     assert plain.scale_prior is None
-    difference = objective.total(found, rows) - Objective().total(plain, rows)
+    difference = total(replace(PLAIN, scale_prior=0.2), module, rows, noise)
+    difference -= total(PLAIN, module, rows, noise)
     torch.testing.assert_close(difference, 0.2 * want, rtol=1e-9, atol=0)

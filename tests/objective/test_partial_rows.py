@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_cmmd.networks.architecture import Block
+from sklearn_cmmd.data.batch import Batch, View
+from sklearn_cmmd.networks.architecture import ViewSpec
 from sklearn_cmmd.networks.dropout import Dropout
-from sklearn_cmmd.objective.loss import Objective
-from sklearn_cmmd.objective.terms import Rows
+from sklearn_cmmd.objective.loss import Loss
 from tests.objective.test_loss import initialised
 from tests.objective.test_loss import model as whole_model
 
 N, LATENT, LABELS = 14, 3, 4
 LABELLED = torch.arange(N) % 3 != 0
 PRESENT = torch.stack([torch.arange(N) % 4 != 1, torch.arange(N) % 5 > 1], dim=1)
-TEACHING = Objective(omega=0.3, lam=50.0, alpha=2.0, decode_prior=0.4, distillation=0.7)
+TEACHING = Loss(omega=0.3, lam=50.0, alpha=2.0, decode_prior=0.4, distillation=0.7)
 
 
 def model(label_in_encoder=False):
-    missing = Block((0, 1), "a"), Block((2, 3, 4, 5), "b")
+    missing = ViewSpec((0, 1), "a"), ViewSpec((2, 3, 4, 5), "b")
     plain = whole_model().architecture
     return initialised(replace(plain, missing=missing, label_in_encoder=label_in_encoder))
 
@@ -31,46 +31,67 @@ def batch():
     x, m, noise = (
         torch.randn(N, width, generator=rng, dtype=torch.float64) for width in (5, 6, LATENT)
     )
-    return x, m, torch.arange(N) % LABELS, noise
+    return Batch(View(x), View(m), torch.arange(N) % LABELS), noise
 
 
-def terms(objective, module, rows, y, noise):
-    found = objective.evaluate(module, rows, y, noise).terms
+def terms(loss, module, rows, noise):
+    found = loss.evaluate(module, rows, noise).terms
     return dict(zip(found.names, found.means(rows), strict=True)), found
+
+
+def partly(rows, weight=None):
+    """Let rows lack labels and modalities, as the masks above say."""
+    ones = torch.ones(N, dtype=torch.float64) if weight is None else weight
+    paired = PRESENT.any(1)
+    mask = PRESENT.double()
+    values = rows.missing.values * mask.repeat_interleave(torch.tensor([2, 4]), dim=1)
+    return rows._replace(
+        missing=View(values, mask),
+        weight=weight,
+        label_weight=LABELLED * ones / ones[LABELLED].mean(),
+        pair_weight=paired * ones / ones[paired].mean(),
+    )
 
 
 @pytest.mark.parametrize("estimator", ["u", "v", "closed"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_masks_of_ones_change_nothing(batch, estimator, weighted):
-    x, m, y, noise = batch
-    objective = replace(TEACHING, estimator=estimator)
+    rows, noise = batch
+    loss = replace(TEACHING, mmd_estimator=estimator)
+    ones = torch.ones(N, dtype=torch.float64)
     weight = torch.linspace(0.5, 1.5, N, dtype=torch.float64) if weighted else None
-    ones = torch.ones(N, 2, dtype=torch.float64)
-    plain, _ = terms(objective, model(), Rows(x, m, weight), y, noise)
-    masked = Rows(x, m, weight, None, ones[:, 0], ones)
-    for name, value in terms(objective, model(), masked, y, noise)[0].items():
+    whole = rows._replace(weight=weight, label_weight=weight, pair_weight=weight)
+    plain, _ = terms(loss, model(), whole, noise)
+    counted = ones if weight is None else weight
+    masked = whole._replace(
+        missing=View(rows.missing.values, torch.ones(N, 2, dtype=torch.float64)),
+        label_weight=counted,
+        pair_weight=counted,
+    )
+    for name, value in terms(loss, model(), masked, noise)[0].items():
         torch.testing.assert_close(value, plain[name], rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("estimator", ["u", "v", "closed"])
 def test_each_term_is_that_of_the_rows_that_have_what_it_needs(batch, estimator):
     """Against the same terms of those rows alone, one modality at a time."""
-    x, m, y, noise = batch
-    objective, module = replace(TEACHING, estimator=estimator), model()
-    m = m * PRESENT.repeat_interleave(torch.tensor([2, 4]), dim=1)
-    rows = Rows(x, m, None, None, LABELLED.double(), PRESENT.double())
-    got, found = terms(objective, module, rows, y, noise)
+    whole, noise = batch
+    loss, module = replace(TEACHING, mmd_estimator=estimator), model()
+    rows = partly(whole)
+    got, found = terms(loss, module, rows, noise)
     paired = PRESENT.any(1)
 
     def of(which):
-        part = Rows(x[which], m[which])
-        return terms(objective, module, part, y[which], noise[which])[0]
+        missing = View(rows.missing.values[which], rows.missing.mask[which])
+        part = Batch(View(rows.observed.values[which]), missing, rows.y[which])
+        return terms(loss, module, part, noise[which])[0]
 
     for name in ("kl", "mmd", "distillation"):
         torch.testing.assert_close(got[name], of(slice(None))[name], rtol=1e-10, atol=1e-12)
     for name in ("classification", "posterior_classification"):
         torch.testing.assert_close(got[name], of(LABELLED)[name], rtol=1e-10, atol=1e-12)
-    z_q = module.posterior(x, m).rsample(noise)
+    x, m = rows.observed.values, rows.missing.values
+    z_q = module.posterior(x, rows.missing).rsample(noise)
     parts = module.decoder(x, z_q).parts
     logs = [part.log_prob(m[:, c]) for part, c in zip(parts, ([0, 1], [2, 3, 4, 5]), strict=True)]
     want = -sum((log * has).sum() for log, has in zip(logs, PRESENT.double().T, strict=True))
@@ -81,13 +102,47 @@ def test_each_term_is_that_of_the_rows_that_have_what_it_needs(batch, estimator)
     assert counts["kl"] == counts["mmd"] == counts["distillation"] == N
 
 
+def test_a_weight_of_five_is_five_copies_of_the_row(batch):
+    """Of every term of single rows, also where rows lack labels or modalities."""
+    whole, noise = batch
+    times = torch.ones(N, dtype=torch.long)
+    times[:4] = 5
+    copies = torch.arange(N).repeat_interleave(times)
+    module, weight = model(), times.double() / times.double().mean()
+    got, _ = terms(TEACHING, module, partly(whole, weight), noise)
+
+    def picked(values):
+        return None if values is None else values[copies]
+
+    rows = partly(whole)
+    missing = View(rows.missing.values[copies], rows.missing.mask[copies])
+    repeated = Batch(
+        View(rows.observed.values[copies]), missing, *(picked(column) for column in rows[2:])
+    )
+    want, _ = terms(TEACHING, module, repeated, noise[copies])
+    for name in set(got) - {"mmd"}:
+        torch.testing.assert_close(got[name], want[name], rtol=1e-12, atol=1e-12)
+
+
+def test_the_encoder_tells_absent_from_zero(batch):
+    rows, _ = batch
+    module, x = model(), rows.observed.values
+    zeros = torch.zeros_like(rows.missing.values)
+    there, absent = (
+        module.posterior(x, View(zeros, torch.full((N, 2), has, dtype=torch.float64)))
+        for has in (1.0, 0.0)
+    )
+    assert not torch.allclose(there.loc, absent.loc)
+    torch.testing.assert_close(module.posterior(x, View(zeros)).loc, there.loc)
+
+
 @pytest.mark.parametrize("at", ["mean", "draw"])
 def test_distillation_against_a_transcription(batch, at):
-    x, m, y, noise = batch
-    module, rows = model(), Rows(x, m)
-    objective = replace(TEACHING, classifier_input=at)
-    got, _ = terms(objective, module, rows, y, noise)
-    p, q = module.prior(x), module.posterior(x, m)
+    rows, noise = batch
+    x, y, module = rows.observed.values, rows.y, model()
+    loss = replace(TEACHING, classifier_input=at)
+    got, _ = terms(loss, module, rows, noise)
+    p, q = module.prior(x), module.posterior(x, rows.missing)
     z = (p.loc, q.loc) if at == "mean" else (p.rsample(noise), q.rsample(noise))
     student, teacher = (module.classifier(part).logits.detach().numpy() for part in z)
 
@@ -98,30 +153,32 @@ def test_distillation_against_a_transcription(batch, at):
     assert got["distillation"].item() == pytest.approx(cross_entropy, rel=1e-12)
     by_label = -log_softmax(teacher)[np.arange(N), y.numpy()].mean()
     assert got["posterior_classification"].item() == pytest.approx(by_label, rel=1e-12)
-    shares = dict(zip(got, objective.shares(list(got)), strict=True))
+    shares = loss.shares()
     assert shares["distillation"] == pytest.approx(2.0 * 0.7)
     assert shares["posterior_classification"] == 10 * shares["classification"] == 20.0
+    assert replace(loss, teacher_weight=3.0).shares()["posterior_classification"] == 6.0
 
 
 def test_dropout_silences_the_pupil_alone(batch):
     """What the pupil is to say comes from all units of the teacher."""
-    x, m, y, noise = batch
-    module, rows = model(), Rows(x, m)
+    rows, noise = batch
+    module = model()
     units = module.dropout_units(TEACHING.n_decodings, TEACHING.n_classifications(module))
     rng = torch.Generator().manual_seed(2)
     keep = 2.0 * torch.randint(2, (N, units), generator=rng, dtype=torch.float64)
-    teacher = module.classifier(module.posterior(x, m).loc).mean
-    found = TEACHING.evaluate(module, rows, y, noise, Dropout(keep))
+    q = module.posterior(rows.observed.values, rows.missing)
+    teacher = module.classifier(q.loc).mean
+    found = TEACHING.evaluate(module, rows, noise, Dropout(keep))
     want = -(teacher * found.labels.logits.log_softmax(1)).sum(dim=1)
     torch.testing.assert_close(found.terms.distillation, want)
-    plain = TEACHING.evaluate(module, rows, y, noise)
+    plain = TEACHING.evaluate(module, rows, noise)
     assert not torch.allclose(found.labels.logits, plain.labels.logits)
 
 
 def test_the_teacher_learns_nothing_from_its_pupil(batch):
-    x, m, y, noise = batch
+    rows, noise = batch
     module = model()
-    got, _ = terms(TEACHING, module, Rows(x, m), y, noise)
+    got, _ = terms(TEACHING, module, rows, noise)
     got["distillation"].backward()
     assert all(part.grad is None or (part.grad == 0).all() for part in module.encoder.parameters())
     assert any((part.grad != 0).any() for part in module.prior.parameters())
@@ -129,19 +186,21 @@ def test_the_teacher_learns_nothing_from_its_pupil(batch):
 
 def test_an_encoder_that_sees_labels_sees_none_where_there_are_none(batch):
     """It does not teach, and what stands in for a label that is lacking does not matter."""
-    x, m, y, noise = batch
+    rows, noise = batch
     module = model(label_in_encoder=True)
-    rows = Rows(x, m, None, None, LABELLED.double(), None)
-    got, _ = terms(TEACHING, module, rows, y, noise)
+    rows = rows._replace(label_weight=LABELLED.double())
+    got, _ = terms(TEACHING, module, rows, noise)
     assert "distillation" not in got
-    other = torch.where(LABELLED, y, (y + 1) % LABELS)
-    again, _ = terms(TEACHING, module, rows, other, noise)
+    other = torch.where(LABELLED, rows.y, (rows.y + 1) % LABELS)
+    again, _ = terms(TEACHING, module, rows._replace(y=other), noise)
     assert all(got[name] == again[name] for name in got)
 
 
 def test_a_batch_without_labels_or_pairs(batch):
-    x, m, y, noise = batch
-    rows = Rows(x, 0 * m, None, None, torch.zeros(N).double(), torch.zeros(N, 2).double())
-    got, _ = terms(TEACHING, model(), rows, y, noise)
+    rows, noise = batch
+    nothing = torch.zeros(N, dtype=torch.float64)
+    missing = View(0 * rows.missing.values, torch.zeros(N, 2, dtype=torch.float64))
+    rows = rows._replace(missing=missing, label_weight=nothing, pair_weight=nothing)
+    got, _ = terms(TEACHING, model(), rows, noise)
     needy = {name for name in got if name.endswith(("classification", "reconstruction"))}
     assert all((value == 0) == (name in needy) for name, value in got.items())

@@ -6,17 +6,19 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal
 
-from sklearn_cmmd._random import Streams, generator, seed_sequence
-from sklearn_cmmd.networks.architecture import Architecture, Block
+from sklearn_cmmd._random import Seeds, generator, seed_sequence
+from sklearn_cmmd.data.batch import Batch, View
+from sklearn_cmmd.data.layout import Layout
+from sklearn_cmmd.data.rows import PairedRows
+from sklearn_cmmd.networks.architecture import Architecture, ViewSpec
 from sklearn_cmmd.networks.cmmd import CMMD
-from sklearn_cmmd.objective.loss import Objective
-from sklearn_cmmd.objective.terms import Rows
-from sklearn_cmmd.training.batches import PairedRows
-from sklearn_cmmd.training.engine import train
-from sklearn_cmmd.training.job import Job, TrainingSettings
+from sklearn_cmmd.objective.loss import Loss
+from sklearn_cmmd.plan import Plan, Schedule
+from sklearn_cmmd.training.loop import Loop
 
 D_X, D_M, LATENT, NOISE = 3, 5, 2, 0.5
-ELBO = Objective(omega=1.0, alpha=0.0)
+ELBO = Loss(omega=1.0, lam=0.0, alpha=0.0)
+SCHEDULE = Schedule(40, 100, 0.01, 0.0, 0.0, 0.25, "float32", 0.0, "loss", 10, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +36,8 @@ def truth():
 def linear_model():
     module = CMMD(
         Architecture(
-            observed=(Block(tuple(range(D_X))),),
-            missing=(Block(tuple(range(D_M))),),
+            observed=(ViewSpec(tuple(range(D_X))),),
+            missing=(ViewSpec(tuple(range(D_M))),),
             n_labels=0,
             label_likelihood="categorical",
             latent_dim=LATENT,
@@ -50,41 +52,29 @@ def linear_model():
     return module
 
 
-def elbo(module, rows, n_draws=30):
+def elbo(module, batch, n_draws=30):
     """Mean over the rows of the objective at ω = 1, by many draws."""
-    values = [
-        -ELBO.total(
-            ELBO.evaluate(module, rows, None, torch.randn(len(rows.observed), LATENT)).terms, rows
-        )
-        for _ in range(n_draws)
-    ]
+    values = []
+    for _ in range(n_draws):
+        terms = ELBO.evaluate(module, batch, torch.randn(batch.n_rows, LATENT)).terms
+        values.append(-ELBO.total(terms.names, terms.means(batch)))
     return float(torch.stack(values).mean().detach())
+
+
+def train(module, rows, seed):
+    plan = Plan(Layout(None, None, None), module.architecture, ELBO, SCHEDULE)
+    Loop(plan, module, rows, None, Seeds.spawn(seed_sequence(seed))).run()
 
 
 def test_exact_likelihood_bounds_the_elbo_before_and_after_training(truth):
     rows, exact = truth
-    test = Rows(rows.observed[-400:], rows.missing[-400:])
+    test = Batch(View(rows.observed[-400:]), View(rows.missing[-400:]))
     exact = float(exact[-400:].mean())
     module = linear_model()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         before = elbo(module, test)
-        settings = TrainingSettings(
-            max_epochs=40,
-            batch_size=100,
-            learning_rate=0.01,
-            weight_decay=0.0,
-            dropout=0.0,
-            precision="float32",
-            compile_losses=False,
-            validation_fraction=0.0,
-            watched="loss",
-            patience=10,
-            tol=0.0,
-            verbose=0,
-        )
-        first = rows.subset(torch.arange(4000).numpy())
-        train(Job(module, ELBO, first, None, settings, Streams.spawn(seed_sequence(0))))
+        train(module, rows.subset(torch.arange(4000).numpy()), 0)
         after = elbo(module, test)
     assert before < exact - 2
     # Held-out rows: no model beats the truth but by chance, and this one can nearly equal it,
@@ -96,8 +86,7 @@ def test_decoder_noise_is_found(truth):
     """The decoder's variance is the true one, and the prior's mean is as good as the truth's."""
     rows, _ = truth
     module = linear_model()
-    settings = TrainingSettings(40, 100, 0.01, 0.0, 0.0, "float32", False, 0.0, "loss", 10, 0.0, 0)
-    train(Job(module, ELBO, rows, None, settings, Streams.spawn(seed_sequence(1))))
+    train(module, rows, 1)
     with torch.inference_mode():
         decoded = module.reconstruct(rows.observed).parts[0]
         residual = (rows.missing - decoded.loc).square().mean(0)

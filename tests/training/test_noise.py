@@ -4,13 +4,14 @@ import numpy as np
 import torch
 from scipy import stats
 
-from sklearn_cmmd.training.noise import NoiseSource
+from sklearn_cmmd._random import Seeds, generator, seed_sequence
+from sklearn_cmmd.training.noise import NoiseSource, Streams
 
 CPU = torch.device("cpu")
 
 
 def source(noise=0, dropout=1, units=30):
-    return NoiseSource(noise, dropout, 5, units, CPU)
+    return NoiseSource(generator(noise), generator(dropout), 5, units)
 
 
 def test_bits_are_uniform_over_all_values():
@@ -45,13 +46,25 @@ def test_streams_are_apart():
     assert torch.equal(source(noise=9).draw(7).bits, first.bits)
 
 
-def test_draws_go_on_and_restart():
-    mine = source()
-    first, second = mine.draw(7), mine.draw(7)
+def test_streams_go_on_from_where_they_were():
+    streams = Streams(Seeds.spawn(seed_sequence(0)), CPU)
+    mine = NoiseSource(streams.latent, streams.dropout, 5, 30)
+    first, states = mine.draw(7), streams.states()
+    second, order = mine.draw(7), torch.randperm(9, generator=streams.shuffle)
     assert not torch.equal(first.latent, second.latent)
     assert not torch.equal(first.bits, second.bits)
-    mine.restart()
-    assert torch.equal(mine.draw(7).bits, first.bits)
+    streams.restore(states)
+    again = mine.draw(7)
+    assert torch.equal(again.latent, second.latent)
+    assert torch.equal(again.bits, second.bits)
+    assert torch.equal(torch.randperm(9, generator=streams.shuffle), order)
+
+
+def test_validation_begins_anew_each_time():
+    streams = Streams(Seeds.spawn(seed_sequence(0)), CPU)
+    draws = [NoiseSource(streams.validation, streams.dropout, 5, 0).draw(3) for _ in range(2)]
+    assert torch.equal(draws[0].latent, draws[1].latent)
+    assert not torch.equal(draws[0].latent, NoiseSource(streams.latent, None, 5, 0).draw(3).latent)
 
 
 def test_no_units_no_bits():

@@ -1,0 +1,234 @@
+"""A fit from what the user passes to the loop: check, plan, build, load, and go on if asked to."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils.multiclass import unique_labels
+from sklearn.utils.validation import _check_feature_names, check_is_fitted
+
+from sklearn_cmmd._device import resolve_device
+from sklearn_cmmd._random import Seeds, generator, seed_sequence
+from sklearn_cmmd.data.containers import is_mapping
+from sklearn_cmmd.data.rows import FitData, read_fit_data
+from sklearn_cmmd.exceptions import ResumeWarning
+from sklearn_cmmd.networks.cmmd import CMMD
+from sklearn_cmmd.params import check_consistent
+from sklearn_cmmd.plan import Plan, resolve
+from sklearn_cmmd.training.checkpoint import Checkpoint, identity_of
+from sklearn_cmmd.training.loop import Loop, Trained
+
+__all__ = ["DivergedError", "prepare", "unchanged_by_errors"]
+
+
+class DivergedError(FloatingPointError):
+    """The loss became infinite or NaN; the estimator has the weights of the last good epoch."""
+
+
+@contextmanager
+def unchanged_by_errors(estimator: Any) -> Iterator[None]:
+    """Bring an estimator back to what it was before, if what is done to it fails.
+
+    Of a training that diverged, the weights of the last good epoch are kept.
+    """
+    before = estimator.__dict__.copy()
+    try:
+        yield
+    except DivergedError:
+        raise
+    except BaseException:
+        estimator.__dict__ = before
+        raise
+
+
+def prepare(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    X_missing: Any = None,
+    sample_weight: Any = None,
+    init_from: Any = None,
+    partial: bool = False,
+    classes: Any = None,
+) -> tuple[Loop, Checkpoint | None]:
+    """Do everything of a fit but the training.
+
+    Parameters
+    ----------
+    estimator : BaseCMMD
+        Gets its fitted attributes, the networks among them.
+    X, y, X_missing, sample_weight, init_from
+        What `fit` was given.
+    partial : bool
+        Whether this is a call of `partial_fit`.
+    classes : array-like, optional
+        What that was given.
+
+    Returns
+    -------
+    loop : Loop
+        The training, ready to run.
+    checkpoint : Checkpoint or None
+        Where its state is to be kept.
+    """
+    check_consistent(estimator)
+    device = resolve_device(estimator.device)
+    going_on = hasattr(estimator, "module_") and (partial or estimator.warm_start)
+    check_init_from(estimator, init_from, going_on)
+    caller = "partial_fit" if partial else "warm_start" if going_on else "fit"
+    previous: Plan | None = estimator._plan if going_on else None
+    if init_from is not None:
+        caller, previous = "init_from", init_from._plan
+    # First of all, since names tell of a mix-up best.
+    _check_feature_names(estimator, None if is_mapping(X) else X, reset=not going_on)
+    known = getattr(estimator, "classes_", classes) if going_on else classes
+    layout = None if previous is None else previous.layout
+    data = read_fit_data(estimator, X, y, X_missing, sample_weight, layout, caller, known)
+    plan = resolve(estimator, data, caller, previous, classes)
+    start = estimator if going_on else init_from
+    checkpoint = None
+    if estimator.checkpoint_dir is not None and not partial:
+        identity = identity_of(estimator, data, device, start and start.module_)
+        checkpoint = Checkpoint(estimator.checkpoint_dir, identity)
+    resumed = None if checkpoint is None else checkpoint.read()
+    if going_on:
+        estimator.module_ = estimator.module_.copied()
+        root = estimator._seeds
+    else:
+        root = seed_sequence(estimator.random_state)
+    if resumed is not None:
+        root = np.random.SeedSequence(**resumed[1])
+    if checkpoint is not None:
+        checkpoint.seeds = {
+            "entropy": root.entropy,
+            "n_children_spawned": root.n_children_spawned,
+        }
+    if not going_on:
+        _begin(estimator, data, plan, root, init_from)
+    estimator._plan, estimator._seeds, estimator.device_ = plan, root, device
+    loop = _loop(estimator, data, device)
+    if resumed is not None:
+        _go_on(loop, resumed[0], estimator)
+    return loop, checkpoint
+
+
+def _begin(
+    estimator: Any, data: FitData, plan: Plan, root: np.random.SeedSequence, init_from: Any
+) -> None:
+    """Build the networks, and replace what an earlier fit left behind."""
+    module, seeds = CMMD(plan.architecture), Seeds.spawn(root)
+    module.init_weights(generator(seeds.init))
+    if init_from is not None:
+        module.start_from(init_from.module_)
+    layout = plan.layout
+    # Rows once held out stay held out when a warm start goes on.
+    estimator._split_seed = seeds.split
+    estimator._moments = {}
+    estimator.module_ = module
+    estimator.history_ = {}
+    estimator.n_iter_ = 0
+    estimator.observed_ = list(layout.observed.modalities)
+    estimator.missing_ = [] if layout.missing is None else list(layout.missing.modalities)
+    estimator.n_features_in_ = data.x.n_columns
+    estimator.__dict__.pop("classes_", None)
+    if layout.targets is not None:
+        estimator.classes_ = layout.targets.classes
+
+
+def _loop(estimator: Any, data: FitData, device: torch.device) -> Loop:
+    """Bring the rows to the device and set up the training."""
+    plan, held_out = estimator._plan, None
+    rows = data.rows(plan.layout, device)
+    if plan.schedule.validation_fraction:
+        rows, held_out = rows.split(plan.schedule.validation_fraction, estimator._split_seed)
+    return Loop(
+        plan,
+        estimator.module_.to(device),
+        rows,
+        held_out,
+        Seeds.spawn(estimator._seeds),
+        estimator.callbacks or (),
+        int(estimator.verbose),
+        estimator._moments,
+    )
+
+
+def _go_on(loop: Loop, state: Any, estimator: Any) -> None:
+    """Bring the loop to where a checkpoint was, and say so."""
+    loop.resume(state)
+    callbacks = " Its callbacks begin anew." if estimator.callbacks else ""
+    warnings.warn(
+        f"This fit goes on after epoch {state.epoch} of at most {loop.plan.schedule.max_epochs}, "
+        f"from the checkpoint in {estimator.checkpoint_dir}.{callbacks}",
+        ResumeWarning,
+        stacklevel=2,
+    )
+
+
+def check_partial_fit(estimator: Any, classes: Any) -> None:
+    """Raise a ValueError if `partial_fit` cannot do what it is asked to."""
+    if estimator.early_stopping is True:
+        raise ValueError(
+            "partial_fit does not support early_stopping=True. Set it to 'auto' or False."
+        )
+    known = getattr(estimator, "classes_", None)
+    if not (known is None or classes is None or np.array_equal(known, unique_labels(classes))):
+        raise ValueError(
+            f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}"
+        )
+
+
+def check_init_from(estimator: Any, init_from: Any, going_on: bool) -> None:
+    """Raise an error unless an estimator can start from `init_from`, or that is None.
+
+    Raises
+    ------
+    TypeError
+        If it is no estimator with networks of its own.
+    sklearn.exceptions.NotFittedError
+        If it is not fitted.
+    ValueError
+        If the estimator goes on from its own networks, or describes other modalities.
+    """
+    if init_from is None:
+        return
+    if not hasattr(init_from, "_watched"):
+        raise TypeError(
+            "init_from must be a fitted CMMDTransformer or CMMDClassifier. "
+            f"Got {init_from!r} instead."
+        )
+    check_is_fitted(init_from)
+    if going_on:
+        raise ValueError(
+            "warm_start=True goes on from the estimator's own networks. Set it to False to start "
+            "from those of init_from."
+        )
+    for side in ("observed", "missing"):
+        described = getattr(estimator, side)
+        # Copies of one list of modalities, as clone makes them, are written alike.
+        if described is not None and repr(described) != repr(getattr(init_from, side)):
+            raise ValueError(
+                f"init_from was fitted with other modalities: {side}= differs. Leave it out to "
+                "take over those of init_from."
+            )
+
+
+def take_in(estimator: Any, trained: Trained, partial: bool) -> None:
+    """Give an estimator what a training leaves behind besides the weights."""
+    schedule, plan = estimator._plan.schedule, estimator._plan
+    # They are worth three times the weights, and only a fit that goes on needs them.
+    estimator._moments = trained.moments if partial or estimator.warm_start else {}
+    estimator.best_epoch_ = estimator.n_iter_ + trained.best_epoch
+    estimator.n_iter_ += trained.n_epochs
+    for name, values in trained.history.items():
+        estimator.history_[name] = estimator.history_.get(name, []) + values
+    estimator.best_validation_score_ = None if trained.best_loss is None else -trained.best_loss
+    estimator.batch_size_ = schedule.batch_size
+    estimator.max_epochs_ = schedule.max_epochs
+    estimator.dropout_ = schedule.dropout
+    estimator.early_stopping_ = schedule.validation_fraction > 0
+    estimator.label_smoothing_ = plan.loss.label_smoothing
+    estimator.label_in_encoder_ = plan.architecture.label_in_encoder

@@ -1,0 +1,1 @@
+"""Data: what a user passes, checked, described, standardised, and cut into minibatches."""

@@ -1,0 +1,34 @@
+"""Batch: the tensors of a minibatch, as the networks and the objective see them."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+__all__ = ["Batch", "View"]
+
+
+class View(NamedTuple):
+    """The modalities of one side, observed or missing."""
+
+    values: Tensor  # (batch, n_columns), standardised, zero where the row lacks the modality
+    mask: Tensor | None = None  # (batch, n_modalities), 1 where the row has it; None if all have
+
+
+class Batch(NamedTuple):
+    """Rows of a fit; what the model does not have is None.
+
+    A weight of zero leaves a row out of a mean, and None counts all rows alike. Each column of
+    weights has a mean of one over the rows of the fit that it does not leave out.
+    """
+
+    observed: View
+    missing: View | None = None
+    y: Tensor | None = None  # (batch,) codes of classes, or (batch, n_labels)
+    weight: Tensor | None = None  # (batch,), of every row
+    label_weight: Tensor | None = None  # (batch,), of the rows that have a label
+    pair_weight: Tensor | None = None  # (batch,), of the rows that have something of x_M
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.observed.values)

@@ -1,0 +1,195 @@
+"""What a user may pass as a table, brought to an array of numbers; the wording of every refusal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import check_array
+
+from sklearn_cmmd.data.indexed import IndexedArray
+
+__all__ = ["column_names", "is_mapping", "row_labels", "to_array", "unwrapped"]
+
+
+def is_mapping(data: Any) -> bool:
+    """Return whether the data are a mapping of modalities; some sparse matrices are dicts too."""
+    return isinstance(data, Mapping) and not sp.issparse(data)
+
+
+def is_pandas(data: Any) -> bool:
+    """Return whether the data are a DataFrame or a Series of pandas."""
+    return hasattr(data, "iloc") and hasattr(data, "index")
+
+
+def unwrapped(data: Any, name: str) -> Any:
+    """Return tables of other libraries as those that this package reads.
+
+    Raises
+    ------
+    TypeError
+        If the data are several tables, of which one is meant.
+    """
+    if isinstance(data, (list, tuple)) and any(
+        np.ndim(part) > 1 or _is_frame(part) for part in data
+    ):
+        raise TypeError(
+            f"{name} is a list of {len(data)} tables, but one table was expected. Pass several "
+            "modalities as a mapping, {'name': table, ...}; pass rows that are arrays themselves, "
+            "such as images, as one array, numpy.stack(...)."
+        )
+    if hasattr(data, "obs_names") and hasattr(data, "X"):
+        raise TypeError(
+            f"{name} is an AnnData object, which holds several tables. Pass the one that you mean: "
+            "its .X, .layers[...] or .obsm[...], or a mapping of some of them."
+        )
+    if hasattr(data, "mod") and hasattr(data, "obs"):
+        raise TypeError(
+            f"{name} is a MuData object, which holds several tables. Pass a mapping of those that "
+            "you mean: {key: part.X for key, part in data.mod.items()}."
+        )
+    if hasattr(data, "dask"):
+        return data.compute()
+    if hasattr(data, "detach") and hasattr(data, "cpu"):
+        return data.detach().cpu().numpy()
+    return data
+
+
+def _is_frame(data: Any) -> bool:
+    return sp.issparse(data) or (hasattr(data, "columns") and hasattr(data, "shape"))
+
+
+def row_labels(data: Any) -> Any:
+    """Return the Index of the rows of a pandas object, else None."""
+    return data.index if is_pandas(data) else None
+
+
+def column_names(data: Any) -> Any:
+    """Return an Index for a DataFrame of pandas, a list for one of polars, else None."""
+    if is_pandas(data) or type(data).__module__.startswith("polars."):
+        return getattr(data, "columns", None)
+    return None
+
+
+def to_array(data: Any, name: str, estimator: Any, min_rows: int, gaps: bool) -> Any:
+    """Check one table.
+
+    Parameters
+    ----------
+    data : array-like, DataFrame, sparse matrix or IndexedArray
+        The table, unwrapped.
+    name : str
+        What the error messages call it.
+    estimator : estimator
+        Whose messages they are.
+    min_rows : int
+        Least number of rows.
+    gaps : bool
+        Whether dense values may be NaN.
+
+    Returns
+    -------
+    ndarray, CSR matrix or IndexedArray
+        With two axes or more and a numeric dtype; a view wherever no conversion was needed.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is no table of numbers, or if there are infinities, or NaN without `gaps`.
+    """
+    if isinstance(data, IndexedArray):
+        stored = to_array(data.array, name, estimator, 1, gaps)
+        if len(data) < min_rows:
+            raise ValueError(
+                f"Found array with {len(data)} sample(s) (shape={data.shape}) while a minimum of "
+                f"{min_rows} is required by {type(estimator).__name__}."
+            )
+        return data.with_array(stored)
+    gaps = gaps and not sp.issparse(data)
+    try:
+        array = _checked(_filled(data, name, gaps), name, estimator, min_rows, gaps)
+        if array.dtype.kind == "O":  # of a library whose dtypes scikit-learn does not read
+            array = _checked(array.astype(np.float64), name, estimator, min_rows, gaps)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(_explained(error, data, name)) from error
+    if array.ndim > 2 and not array.size:
+        raise ValueError(f"{name} of shape {array.shape} holds no values.")
+    return array
+
+
+def _checked(data: Any, name: str, estimator: Any, min_rows: int, gaps: bool) -> Any:
+    return check_array(
+        data,
+        accept_sparse="csr",
+        dtype="numeric",
+        allow_nd=True,
+        ensure_all_finite="allow-nan" if gaps else True,
+        ensure_min_samples=min_rows,
+        estimator=estimator,
+        input_name=name,
+    )
+
+
+def _filled(data: Any, name: str, gaps: bool) -> Any:
+    """Return the values of a masked array, NaN where they are masked; of others the data."""
+    if not np.ma.isMaskedArray(data):
+        return data
+    n_masked = int(np.ma.count_masked(data))
+    if n_masked == 0:
+        return data.data
+    if not gaps:
+        raise ValueError(
+            f"Input {name} contains {n_masked} masked values. Impute them before fit, or leave out "
+            "the rows that have some."
+        )
+    return np.ma.filled(data.astype(np.float64), np.nan)
+
+
+def _explained(error: Exception, data: Any, name: str) -> str:
+    """Add to a message of scikit-learn or NumPy which input, which column and what to do."""
+    message = str(error)
+    text = message if name in message else f"{name}: {message}"
+    if "contains NaN" in message:
+        # scikit-learn's advice is to take another estimator.
+        return (
+            f"{message.splitlines()[0]}\nEvery row needs all observed modalities, without NaN. "
+            "Impute them before, for instance by sklearn.impute.SimpleImputer, or leave out the "
+            "rows that have some."
+        )
+    if name != "X" and np.ndim(data) == 1:
+        return f"{text} Weights are passed as sample_weight=..., labels as the second argument."
+    found = _not_a_number(data)
+    if found is None:
+        return text
+    column, value = found
+    return (
+        f"Column {column!r} of {name} holds {value!r}, which is not a number ({message}). Encode "
+        "such columns before, for instance by sklearn.preprocessing.OneHotEncoder, or turn dates "
+        "into numbers."
+    )
+
+
+def _not_a_number(data: Any) -> tuple[Any, Any] | None:
+    """Return the first column that holds something else than numbers, and what it holds."""
+    array = np.asarray(data, dtype=object)
+    if array.ndim != 2:
+        return None
+    names = getattr(data, "columns", range(array.shape[1]))
+    for name, column in zip(names, array.T, strict=True):
+        for value in column:
+            if not _is_number(value):
+                return name, value
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, (str, bytes, np.datetime64, np.timedelta64)):
+        return False
+    if value is None or str(value) in ("<NA>", "NaT"):  # gaps, which are told of elsewhere
+        return True
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True

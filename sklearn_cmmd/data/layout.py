@@ -1,0 +1,349 @@
+"""Layout: what a fit learned about the form of its data, and the way back from tensors to it."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sklearn_cmmd.data.columns import resolve_columns
+from sklearn_cmmd.data.matrices import Standardise
+from sklearn_cmmd.data.modality import Modality
+from sklearn_cmmd.data.shapes import resolve_shape
+from sklearn_cmmd.data.statistics import (
+    ColumnStatistics,
+    pool,
+    range_of_class_sums,
+    rows_having,
+)
+from sklearn_cmmd.data.tables import Table
+from sklearn_cmmd.data.targets import Targets
+from sklearn_cmmd.exceptions import CodesWarning
+
+__all__ = ["Layout", "Side", "described"]
+
+UNSCALED = ("bernoulli", "categorical")
+# Whole numbers up to the one, in a modality of columns up to the other, may be codes of classes.
+LARGEST_CODE, MOST_CODE_COLUMNS = 9, 20
+
+
+def described(modalities: Sequence[Modality] | None, table: Table) -> list[Modality]:
+    """Return the modalities of a table with their columns and shapes."""
+    return [
+        resolve_shape(
+            modality, table.shapes.get(modality.name if table.is_mapping else ""), table.name
+        )
+        for modality in resolve_columns(modalities, table)
+    ]
+
+
+@dataclass(frozen=True)
+class Side:
+    """The modalities of one side, observed or missing, as they were found in fit.
+
+    Attributes
+    ----------
+    name : str
+        "X" or "X_missing", for messages.
+    modalities : tuple of Modality
+        With their columns as arrays of positions, and the likelihoods of missing ones resolved.
+    widths : dict of str to int
+        Widths of the blocks of the data, by name.
+    shapes : dict of str to tuple of int
+        Shapes of a row of the blocks that had more axes than two.
+    column_names : dict of str to Index or list
+        Column names of the blocks that were DataFrames, an Index if of pandas.
+    loc, scale : ndarray of shape (n_columns,)
+        What is subtracted from the columns, and by what they are then divided.
+    """
+
+    name: str
+    modalities: tuple[Modality, ...]
+    widths: dict[str, int]
+    shapes: dict[str, tuple[int, ...]]
+    column_names: dict[str, Any]
+    loc: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def learn(
+        cls,
+        modalities: Sequence[Modality],
+        table: Table,
+        weight: np.ndarray | None = None,
+        present: np.ndarray | None = None,
+    ) -> "Side":
+        """Find likelihoods and scales, over the rows of positive weight that have a modality."""
+        _check_present(modalities, weight, present)
+        statistics = ColumnStatistics.of(table, weight, modalities, present)
+        _check_finite_variance(statistics.variance, table.name)
+        if table.name == "X_missing":
+            _warn_of_codes(modalities, statistics)
+            modalities = [
+                _with_likelihood(modality, statistics, table, rows_having(weight, present, number))
+                for number, modality in enumerate(modalities)
+            ]
+        loc, scale = _standardisation(modalities, statistics, table.name)
+        names, widths = table.names, table.widths
+        return cls(table.name, tuple(modalities), widths, table.shapes, names, loc, scale)
+
+    def check(self, table: Table) -> None:
+        """Raise a ValueError unless the table has the blocks and columns of the fit."""
+        self._check_blocks(table)
+        for key, width in table.widths.items():
+            block = table.title(key)
+            before, now = (
+                shapes.get(key, (widths[key],))
+                for shapes, widths in ((self.shapes, self.widths), (table.shapes, table.widths))
+            )
+            if len(before) != len(now) or (before != now and len(now) > 1):
+                raise ValueError(
+                    f"A row of {block} has shape {now}, but it had shape {before} in fit."
+                )
+            if width != self.widths[key] and table.name == "X" and not table.is_mapping:
+                raise ValueError(
+                    f"X has {width} features, but {table.owner} is expecting {self.widths[key]} "
+                    "features as input."
+                )
+            if width != self.widths[key]:
+                raise ValueError(
+                    f"{block} has {width} features, but it had {self.widths[key]} in fit."
+                )
+        for key, names in self.column_names.items():
+            if key in table.names and list(names) != list(table.names[key]):
+                raise ValueError(
+                    f"{table.title(key)} must have the columns of the fit, in their order: "
+                    f"{list(names)}. Got {list(table.names[key])} instead."
+                )
+
+    def _check_blocks(self, table: Table) -> None:
+        was_mapping = "" not in self.widths
+        if table.is_mapping != was_mapping:
+            views = f"a mapping of the modalities {list(self.widths)}"
+            before, now = (views, "an array") if was_mapping else ("an array", "a mapping")
+            raise ValueError(
+                f"{self.name} was {before} in fit, but is {now} now. Pass it in one form."
+            )
+        unknown = [key for key in table.blocks if key not in self.widths]
+        absent = [key for key in self.widths if key not in table.blocks]
+        if unknown or absent:
+            raise ValueError(
+                f"{self.name} must have the modalities of the fit, {list(self.widths)}. "
+                f"Unknown: {unknown}; absent: {absent}."
+            )
+
+    def check_likelihoods(
+        self, table: Table, weight: np.ndarray | None, present: np.ndarray | None
+    ) -> None:
+        """Raise a ValueError if further data have values that a likelihood cannot have."""
+        for number, modality in enumerate(self.modalities):
+            having = rows_having(weight, present, number)
+            if modality.likelihood in UNSCALED and (having is None or having.any()):
+                part = ColumnStatistics.of_block(table.columns_of(modality), having)
+                _check_values(modality, part.least.min(), part.greatest.max(), table, having)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Number of values of each modality; a position with classes counts once."""
+        return [_size(modality) for modality in self.modalities]
+
+    def scale_of(self, modality: Modality) -> str | tuple[float, ...]:
+        """Return the scale of a likelihood, a fixed one in standardised units by column."""
+        if isinstance(modality.scale, str):
+            return modality.scale
+        return tuple((modality.scale / self.scale[modality.columns]).tolist())
+
+    def standardise(self, key: str, has_gaps: bool = False) -> Standardise:
+        """Return what brings a block to standardised units."""
+        keys = list(self.widths)
+        start = sum([self.widths[other] for other in keys[: keys.index(key)]])
+        span = slice(start, start + self.widths[key])
+        return Standardise(self.loc[span], self.scale[span], has_gaps)
+
+    def standardised(self, table: Table, rows: np.ndarray | slice, dtype: Any) -> np.ndarray:
+        """Return some rows, the blocks in the order of the fit, standardised."""
+        parts = [self.standardise(key)(table.blocks[key].read(rows)) for key in self.widths]
+        joined = parts[0] if len(parts) == 1 else np.hstack(parts)
+        return joined.astype(dtype, copy=False)
+
+    def in_units(self, values: np.ndarray) -> np.ndarray:
+        """Bring standardised values, the last axis the columns, to the units of the data."""
+        # Values of float32 data may be beyond float32 in the units of the missing modality.
+        greatest = np.abs(self.loc).max() + 10 * self.scale.max()
+        dtype = np.result_type(values.dtype, np.min_scalar_type(greatest))
+        scaled = values * self.scale
+        scaled += self.loc
+        return scaled.astype(dtype, copy=False)
+
+    def as_given(self, values: np.ndarray, index: Any = None, as_frame: bool = False) -> Any:
+        """Bring values in the units of the data to the form of the fit's data.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n, n_columns) or (n, n_samples, n_columns)
+            The values.
+        index : Index, optional
+            Row index of DataFrames.
+        as_frame : bool
+            Whether draws of DataFrames come as DataFrames.
+        """
+        ends = np.cumsum(list(self.widths.values()))[:-1]
+        blocks = {
+            key: self._container(key, block, index, as_frame)
+            for key, block in zip(self.widths, np.split(values, ends, axis=-1), strict=True)
+        }
+        return blocks.get("", blocks)
+
+    def _container(self, key: str, values: np.ndarray, index: Any, as_frame: bool) -> Any:
+        if key in self.shapes:
+            return values.reshape(*values.shape[:-1], *self.shapes[key])
+        names = self.column_names.get(key)
+        are_draws = values.ndim > 2
+        if names is None or (are_draws and not as_frame):
+            return values
+        if isinstance(names, list):  # of polars, whose frames have one level of columns
+            import polars as pl
+
+            return values if are_draws else pl.DataFrame(values, schema=names)
+        import pandas as pd
+
+        if are_draws:
+            n_samples = values.shape[1]
+            pairs = [(name, draw) for name in names for draw in range(n_samples)]
+            names = pd.MultiIndex.from_tuples(pairs, names=["column", "draw"])
+            values = values.swapaxes(1, 2).reshape(len(values), -1)
+        return pd.DataFrame(values, index=index, columns=names)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What was learned about the form of the data: modalities of both sides, and targets."""
+
+    observed: Side
+    missing: Side | None
+    targets: Targets | None
+
+
+def weighted_by_size(sides: Sequence[Side]) -> list[tuple[Modality, ...]]:
+    """Return the modalities of all sides, with weights that go by their sizes resolved."""
+    largest = max([size for side in sides for size in side.sizes])
+    return [
+        tuple(
+            modality.resolved(weight=largest / size) if modality.weight == "size" else modality
+            for modality, size in zip(side.modalities, side.sizes, strict=True)
+        )
+        for side in sides
+    ]
+
+
+def check_disjoint(observed: Sequence[Modality], missing: Sequence[Modality]) -> None:
+    """Raise a ValueError if a modality is on both sides."""
+    both = {m.name for m in observed} & {m.name for m in missing}
+    if both:
+        raise ValueError(
+            f"Modalities {sorted(both)} are both observed and missing. Leave them out of "
+            "X_missing if they are at hand at test time, and out of X if they are not."
+        )
+
+
+def _size(modality: Modality) -> int:
+    n_columns = len(modality.columns)
+    if modality.likelihood == "categorical" and modality.shape:
+        return n_columns // modality.shape[modality.axis]
+    return n_columns
+
+
+def _standardisation(
+    modalities: Sequence[Modality], statistics: ColumnStatistics, name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is subtracted from the columns, and by what they are then divided.
+
+    Columns have their own units, but the values of an array are of one kind.
+    """
+    loc, scale = statistics.mean.copy(), statistics.scale.copy()
+    for modality in modalities:
+        if name == "X_missing" and modality.likelihood in UNSCALED:
+            loc[modality.columns], scale[modality.columns] = 0.0, 1.0
+        elif len(modality.shape or ()) > 1:
+            loc[modality.columns], scale[modality.columns] = pool(statistics, modality)
+    return loc, scale
+
+
+def _with_likelihood(
+    modality: Modality, statistics: ColumnStatistics, table: Table, weight: np.ndarray | None
+) -> Modality:
+    """Resolve "auto", and check that the values are ones that the likelihood can have."""
+    columns = modality.columns
+    low, high = statistics.least[columns].min(), statistics.greatest[columns].max()
+    if modality.likelihood == "auto":
+        is_binary = low >= 0 and high <= 1 and statistics.integer[columns].all()
+        return modality.resolved(likelihood="bernoulli" if is_binary else "gaussian")
+    _check_values(modality, low, high, table, weight)
+    return modality
+
+
+def _check_values(
+    modality: Modality, low: float, high: float, table: Table, weight: np.ndarray | None
+) -> None:
+    if modality.likelihood == "bernoulli" and (low < 0 or high > 1):
+        raise ValueError(
+            f"A Bernoulli modality has values in [0, 1], but {modality.name!r} of X_missing "
+            f"ranges from {low:g} to {high:g}. Rescale it, or use likelihood='gaussian' (from the "
+            "first fit on, where 'auto' chose Bernoulli by its values)."
+        )
+    if modality.likelihood != "categorical":
+        return
+    least, greatest = range_of_class_sums(table, modality, weight)
+    if low < 0 or not np.allclose((least, greatest), 1.0, rtol=0, atol=1e-5):
+        raise ValueError(
+            f"A categorical modality has values in [0, 1] that sum to one along axis="
+            f"{modality.axis} of its shape {modality.shape}, but {modality.name!r} of X_missing "
+            f"has values from {low:g} on, and sums from {least:g} to {greatest:g}. Encode it "
+            "one-hot, or name another axis."
+        )
+
+
+def _warn_of_codes(modalities: Sequence[Modality], statistics: ColumnStatistics) -> None:
+    """Warn once of columns that hold whole numbers such as 0 to 3, and are taken as Gaussian."""
+    found = {}
+    for modality in modalities:
+        columns = modality.columns
+        if modality.likelihood != "auto" or len(columns) > MOST_CODE_COLUMNS:
+            continue
+        least, greatest = statistics.least[columns], statistics.greatest[columns]
+        starts = (least == 0) | (least == 1)
+        ends = (greatest > 1) & (greatest <= LARGEST_CODE)
+        codes = np.flatnonzero(statistics.integer[columns] & starts & ends)
+        if len(codes):
+            found[modality.name] = codes.tolist()
+    if found:
+        warnings.warn(
+            f"Columns of X_missing hold a few whole numbers only and are taken as Gaussian: {found}"
+            " (positions within the modality). If they are codes of classes, encode them one-hot "
+            "and say Modality(..., likelihood='categorical'). If they are amounts, say "
+            "likelihood='gaussian', and this warning does not come.",
+            CodesWarning,
+            stacklevel=2,
+        )
+
+
+def _check_present(
+    modalities: Sequence[Modality], weight: np.ndarray | None, present: np.ndarray | None
+) -> None:
+    for number, modality in enumerate(modalities):
+        having = rows_having(weight, present, number)
+        if having is not None and not having.any():
+            raise ValueError(
+                f"No row of X_missing has {modality.name!r}: all its values are NaN, or in rows of "
+                "weight zero. Leave it out."
+            )
+
+
+def _check_finite_variance(variance: np.ndarray, name: str) -> None:
+    outside = np.flatnonzero(~np.isfinite(variance))
+    if len(outside):
+        raise ValueError(
+            f"The variance of columns {outside.tolist()} of {name} exceeds the range of float64. "
+            "Rescale them before fit."
+        )

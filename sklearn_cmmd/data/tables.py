@@ -1,0 +1,228 @@
+"""Tables: the observed or the missing side of the data, checked and described."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import _check_sample_weight, _num_samples
+
+from sklearn_cmmd.data.blocks import Block, as_block, row_chunks
+from sklearn_cmmd.data.containers import column_names, is_mapping, row_labels, to_array, unwrapped
+from sklearn_cmmd.data.modality import Modality
+
+__all__ = ["Table", "check_row_counts", "check_weight", "presence", "read_table"]
+
+SLICE_DICT_HINT = (
+    "Inside cross-validation, wrap a dict of modalities as "
+    "skorch.helper.SliceDict(**modalities): scikit-learn cannot slice a plain dict."
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Checked input: blocks of columns side by side, none of them copied if it could be helped.
+
+    Attributes
+    ----------
+    name, owner : str
+        "X" or "X_missing", and the class of the estimator, for messages.
+    blocks : dict of str to Block
+        What was not a mapping is one block whose name is "".
+    names : dict of str to Index or list
+        Column names of the blocks that were DataFrames.
+    shapes : dict of str to tuple of int
+        Shapes of a row of the blocks that had more axes than two.
+    labels : dict of str to Index
+        Row labels of the blocks that were DataFrames of pandas.
+    has_gaps : bool
+        Whether there are NaN.
+    """
+
+    name: str
+    owner: str
+    blocks: dict[str, Block]
+    names: dict[str, Any]
+    shapes: dict[str, tuple[int, ...]]
+    labels: dict[str, Any]
+    has_gaps: bool = False
+
+    @property
+    def is_mapping(self) -> bool:
+        """Whether the input was a mapping."""
+        return "" not in self.blocks
+
+    def title(self, key: str) -> str:
+        """Return what messages call a block."""
+        return f"{self.name}[{key!r}]" if key else self.name
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Number of columns of each block."""
+        return {key: block.shape[1] for key, block in self.blocks.items()}
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return next(iter(self.blocks.values())).shape[0]
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns of all blocks."""
+        return sum(self.widths.values())
+
+    @property
+    def dtype(self) -> np.dtype:
+        """float32 if every block is of at most this precision, else float64."""
+        small = (np.float16, np.float32)
+        single = all([block.dtype in small for block in self.blocks.values()])
+        return np.dtype(np.float32 if single else np.float64)
+
+    @property
+    def index(self) -> Any:
+        """Row labels of the first DataFrame, or None."""
+        return next(iter(self.labels.values()), None)
+
+    def columns_of(self, modality: Modality) -> Block:
+        """Return the columns of one modality."""
+        if self.is_mapping:
+            return self.blocks[modality.name]
+        block, columns = self.blocks[""], modality.columns
+        is_whole = np.array_equal(columns, np.arange(block.shape[1]))
+        return block if is_whole else block.pick(columns)
+
+
+def read_table(
+    data: Any, name: str, estimator: Any, min_rows: int = 1, gaps: bool = False
+) -> Table:
+    """Check an input of two axes or more, or a mapping of them.
+
+    Parameters
+    ----------
+    data : array-like, DataFrame, sparse matrix, IndexedArray or mapping of str to these
+        The input.
+    name : str
+        What the error messages call it.
+    estimator : estimator
+        Whose messages they are.
+    min_rows : int
+        Least number of rows.
+    gaps : bool
+        Whether dense values may be NaN.
+
+    Returns
+    -------
+    Table
+        Views of the data wherever no conversion was needed.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If one of the tables is not valid, or if they differ in their numbers of rows.
+    """
+    parts = _parts(data, name)
+    table = Table(name, type(estimator).__name__, {}, {}, {}, {})
+    for key, part in parts.items():
+        part = unwrapped(part, table.title(key))
+        array = to_array(part, table.title(key), estimator, min_rows, gaps)
+        table.blocks[key] = as_block(array)
+        found = (table.names, column_names(part)), (table.labels, row_labels(part))
+        for where, value in found:
+            if value is not None:
+                where[key] = value
+        if array.ndim > 2:
+            table.shapes[key] = array.shape[1:]
+    counts = {key: block.shape[0] for key, block in table.blocks.items()}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"The modalities of {name} differ in their numbers of rows: {counts}.")
+    has_gaps = gaps and any([block.has_nan() for block in table.blocks.values()])
+    return replace(table, has_gaps=has_gaps)
+
+
+def _parts(data: Any, name: str) -> dict[str, Any]:
+    if not is_mapping(data):
+        return {"": data}
+    if not data:
+        raise ValueError(f"{name} is an empty mapping. Give it at least one modality.")
+    for key in data:
+        if not isinstance(key, str) or not key:
+            raise TypeError(f"The keys of {name} must be names of modalities. Got {key!r} instead.")
+    return dict(data)
+
+
+def presence(table: Table, modalities: Sequence[Modality]) -> np.ndarray | None:
+    """Return 1 where a row has a modality, else 0: float32 of shape (n_rows, n_modalities).
+
+    None stands for a table without gaps.
+
+    Raises
+    ------
+    ValueError
+        If a row has a modality in part.
+    """
+    if not table.has_gaps:
+        return None
+    return np.stack([_has(table, modality) for modality in modalities], axis=1)
+
+
+def _has(table: Table, modality: Modality) -> np.ndarray:
+    block = table.columns_of(modality)
+    n_columns = block.shape[1]
+    whole = [np.isnan(block.read(rows)).sum(axis=1) for rows in row_chunks(*block.shape)]
+    n_absent = np.concatenate(whole)
+    half = np.flatnonzero((n_absent > 0) & (n_absent < n_columns))
+    if len(half):
+        row = half[0]
+        raise ValueError(
+            f"Row {row} of {table.name} lacks {n_absent[row]} of the {n_columns} values of "
+            f"{modality.name!r}. A row has all values of a modality, or none of them (all NaN). "
+            "Impute single values before fit, for instance by sklearn.impute.SimpleImputer, or "
+            "say by missing=[Modality(...), ...] which columns are missing together."
+        )
+    has: np.ndarray = (n_absent == 0).astype(np.float32)
+    return has
+
+
+def check_row_counts(n_rows: int, others: dict[str, Any]) -> None:
+    """Raise a ValueError if an input has not as many rows as X."""
+    for name, data in others.items():
+        is_table = isinstance(data, Table)
+        found = data.n_rows if is_table else _num_samples(data)
+        if found != n_rows:
+            hint = f" {SLICE_DICT_HINT}" if is_table and data.is_mapping else ""
+            raise ValueError(
+                f"X has {n_rows} rows, but {name} has {found}. Each row of one belongs to the "
+                f"same row of the other; pass them with the same rows in the same order.{hint}"
+            )
+
+
+def check_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
+    """Return weights whose positive ones have a mean of one, or None if all are equal.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If they are not numbers, not finite, negative, or all zero.
+    """
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, str):
+        raise TypeError(
+            f"sample_weight must be numbers, one for each row. Got {sample_weight!r} instead; "
+            "weights of classes are a parameter, class_weight='balanced'."
+        )
+    if np.ma.is_masked(sample_weight):
+        raise ValueError("sample_weight has masked values. Give every row a weight.")
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(n_rows, sample_weight)
+    check_row_counts(n_rows, {"sample_weight": sample_weight})
+    weight = _check_sample_weight(sample_weight, np.empty((n_rows, 1)), dtype=np.float64)
+    if weight.min() < 0 or weight.sum() == 0:
+        raise ValueError(
+            "sample_weight must not be negative, and must have a positive sum. "
+            f"Got a least weight of {weight.min()} and a sum of {weight.sum()} instead."
+        )
+    if (weight == weight[0]).all():
+        return None
+    return weight / weight[weight > 0].mean()

@@ -1,0 +1,284 @@
+"""Labels in any form that scikit-learn knows, to codes and back; and rows that have none.
+
+A row has no label where y is -1, NaN, None or NA, or masked; of an indicator, where the whole row
+is. The one exception: if -1 and 1 are the only values, they are two classes, as in scikit-learn.
+"""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+
+from sklearn_cmmd.data.containers import unwrapped
+from sklearn_cmmd.exceptions import UnlabelledRowsWarning
+
+__all__ = ["Targets", "check_labels", "check_two_classes"]
+
+UNLABELLED = -1
+# What is left of a mark when labels were made strings.
+LOST_MARKS = ("-1", "-1.0", "nan", "NaN", "<NA>", "NaT")
+
+
+class Targets:
+    """The classes of a fit.
+
+    Parameters
+    ----------
+    y : array
+        Checked labels, without those rows that have none.
+    classes : array-like, optional
+        All classes there are, where `y` is a part of the data.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted classes, or the numbers of the labels.
+    multilabel : bool
+        Whether each row may have several labels.
+    """
+
+    def __init__(self, y: Any, classes: Any = None) -> None:
+        self.multilabel = type_of_target(y).startswith("multilabel")
+        self.classes = unique_labels(y if classes is None else classes)
+
+    def same_as(self, other: "Targets | None") -> bool:
+        """Return whether other labels are the same, in their kind and their order."""
+        return (
+            other is not None
+            and self.multilabel == other.multilabel
+            and np.array_equal(self.classes, other.classes)
+        )
+
+    @property
+    def likelihood(self) -> str:
+        """Name of the distribution of y given z."""
+        return "bernoulli" if self.multilabel else "categorical"
+
+    def encode(self, y: Any, labelled: np.ndarray | None = None) -> np.ndarray:
+        """Return codes (n,) of dtype int64, or an indicator (n, n_classes) of dtype float32.
+
+        They are zero where a row is not `labelled`.
+        """
+        if labelled is not None:
+            known = self.encode(y[labelled])
+            codes = np.zeros((len(labelled), *known.shape[1:]), known.dtype)
+            codes[labelled] = known
+            return codes
+        if self.multilabel:
+            dense = y.toarray() if sp.issparse(y) else np.asarray(y)
+            return dense.astype(np.float32)
+        return np.searchsorted(self.classes, y).astype(np.int64)
+
+    def decode(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the most probable class, or an indicator of the labels above one half."""
+        if self.multilabel:
+            return (probabilities > 0.5).astype(int)
+        return self.classes[probabilities.argmax(axis=1)]
+
+    def check_known(self, y: Any, caller: str) -> None:
+        """Raise a ValueError if the classes of y are not those of the first fit.
+
+        For "warm_start" they must be the same, for "partial_fit" among them.
+        """
+        if not y.shape[0]:
+            return
+        if type_of_target(y).startswith("multilabel") != self.multilabel:
+            raise ValueError("y changed between classes and a multilabel indicator.")
+        if self.multilabel and y.shape[1] != len(self.classes):
+            raise ValueError(
+                f"y has {y.shape[1]} columns, but there are {len(self.classes)} classes: "
+                f"{self.classes}. An indicator has a column for each."
+            )
+        found = unique_labels(y)
+        if caller == "warm_start" and not np.array_equal(found, self.classes):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.classes}, `y` has {found}."
+            )
+        if len(np.setdiff1d(found, self.classes)):
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes}. "
+                f"'y' has {found}."
+            )
+
+
+def check_labels(y: Any, classes: Any = None) -> tuple[Any, np.ndarray | None]:
+    """Check y.
+
+    Parameters
+    ----------
+    y : array-like
+        Classes, or an indicator matrix for multilabel data.
+    classes : array-like, optional
+        The classes, where they are known before. If -1 is among them, it marks nothing.
+
+    Returns
+    -------
+    y : array
+        A 1-D array of classes or a 2-D indicator.
+    labelled : ndarray of bool of shape (n,), or None
+        Which rows have a label; None if all have.
+
+    Raises
+    ------
+    ValueError
+        If y is continuous, has infinities, is not 1-D or an indicator, or has no label at all.
+    """
+    y, absent = _without_marks(unwrapped(y, "y"))
+    if y.ndim > 2:
+        raise ValueError(
+            "y must have one label for each row, or an indicator matrix. Got an array of shape "
+            f"{y.shape} instead; missing modalities are passed by name, as X_missing=..."
+        )
+    known = _checked(y if absent is None else y[~absent])
+    minus = _marked(known, classes)
+    labelled = np.ones(y.shape[0], bool) if absent is None else ~absent
+    if minus is not None:
+        labelled[labelled] = ~minus
+        known = known[~minus]
+    if not labelled.any() and classes is None:
+        raise ValueError(
+            "Input y contains NaN or -1 alone: no row has a label. A classifier learns from at "
+            "least two classes; to learn without labels, use CMMDTransformer."
+        )
+    if known.shape[0]:
+        _check_targets(known)
+    if labelled.all():
+        return known, None
+    return _spread(known, labelled), labelled
+
+
+def _spread(known: Any, labelled: np.ndarray) -> np.ndarray:
+    """Bring the known labels to their rows; the other rows hold the first of them."""
+    places = np.cumsum(labelled) - 1
+    dense = known.toarray() if sp.issparse(known) else known
+    return dense[np.maximum(places, 0)] if len(dense) else np.zeros(len(labelled), int)
+
+
+def _without_marks(y: Any) -> tuple[Any, np.ndarray | None]:
+    """Return y as an array, and the rows whose label is NaN, None, NA or masked; None if none."""
+    if sp.issparse(y):
+        return y.tocsr(), None
+    if isinstance(y, (list, tuple)) and np.asarray(y).dtype.kind == "U":
+        # NumPy would make strings of the marks among strings.
+        y = np.array(y, dtype=object)
+    array = np.asarray(np.ma.getdata(y) if np.ma.isMaskedArray(y) else y)
+    absent = _is_absent(array) | np.ma.getmaskarray(y) if np.ma.is_masked(y) else _is_absent(array)
+    if absent.ndim == 2:
+        absent = np.asarray(absent.all(axis=1))
+    return array, absent if absent.any() else None
+
+
+def _is_absent(array: np.ndarray) -> np.ndarray:
+    """Return where an array holds NaN, None, NA or NaT."""
+    if array.dtype.kind == "O":
+        values = [v is None or str(v) == "<NA>" or _differs(v) for v in array.ravel()]
+        return np.array(values, bool).reshape(array.shape)
+    return np.asarray(array != array, bool)
+
+
+def _differs(value: Any) -> bool:
+    """Return whether a value is not equal to itself, as NaN and NaT are."""
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):
+        return False
+
+
+def _checked(y: Any) -> Any:
+    """Check the labels that there are, and return them as an array of one dtype."""
+    if not y.shape[0]:
+        return np.zeros(0, int)
+    if isinstance(y, np.ndarray) and y.dtype == object and y.ndim == 1:
+        plain = np.array(y.tolist())
+        # Numbers, or booleans, that stood beside a mark.
+        y = plain if plain.dtype.kind in "biuf" and plain.ndim == 1 else y
+    y = check_array(
+        y, accept_sparse="csr", ensure_2d=False, allow_nd=True, dtype=None, input_name="y"
+    )
+    if y.ndim == 1 or y.shape[1] == 1:
+        return column_or_1d(y.toarray() if sp.issparse(y) else y, warn=True)
+    return y
+
+
+def _marked(y: Any, classes: Any) -> np.ndarray | None:
+    """Return which of the known labels are the mark -1; None if -1 is a class or does not occur."""
+    if sp.issparse(y):
+        return None
+    if y.ndim == 2:
+        marked = np.all(y == UNLABELLED, axis=1)
+        return marked if marked.any() else None
+    if y.dtype.kind in "USO":
+        _check_lost_marks(y)
+    if y.dtype.kind in "US":
+        return None
+    marked = np.asarray(y == UNLABELLED, bool)
+    if not marked.any():
+        return None
+    if classes is not None:
+        return None if UNLABELLED in np.asarray(classes).tolist() else marked
+    is_sign = set(y[~marked].tolist()) == {1}
+    return None if is_sign else marked
+
+
+def _check_lost_marks(y: np.ndarray) -> None:
+    strings = {value for value in y.tolist() if isinstance(value, str)}
+    lost = sorted(strings.intersection(LOST_MARKS))
+    if lost and strings != {"-1", "1"}:
+        raise ValueError(
+            f"y holds the string {lost[0]!r} beside other strings. If it marks rows without a "
+            "label, keep the mark from being made a string: pass y as an array of dtype object "
+            "with -1, None or NaN in it, such as numpy.array(labels, dtype=object). If it is a "
+            "class, rename it."
+        )
+    if "None" in strings:
+        warnings.warn(
+            "y holds the string 'None', which is taken as a class. If it marks rows without a "
+            "label, pass y as an array of dtype object with None in it.",
+            UnlabelledRowsWarning,
+            stacklevel=2,
+        )
+
+
+def _check_targets(y: Any) -> None:
+    kind = type_of_target(y)
+    if kind.endswith("multioutput"):
+        raise ValueError(
+            "y has several columns that are not 0 or 1. Several labels a row are given as an "
+            "indicator matrix, see sklearn.preprocessing.MultiLabelBinarizer, in which a row of -1 "
+            "has none; missing modalities are passed by name, as X_missing=..."
+        )
+    if kind == "continuous":
+        raise ValueError(
+            f"Unknown label type: continuous. y holds numbers such as {y[0]!r}, but a classifier "
+            "learns classes. Cut y into classes, for instance by "
+            "sklearn.preprocessing.KBinsDiscretizer; for numbers, take a regressor."
+        )
+    check_classification_targets(y)
+
+
+def check_two_classes(y: Any, weight: np.ndarray | None, targets: Targets) -> None:
+    """Raise a ValueError if the labelled rows of positive weight have one class only."""
+    if targets.multilabel:
+        return
+    present = np.unique(y if weight is None else y[weight > 0])
+    if len(present) < 2:
+        raise ValueError(
+            f"y must have at least two classes among the rows of positive weight. Got the class "
+            f"{present.tolist()} alone. -1 marks rows without a label; it is a class only where "
+            "the other is 1."
+        )
+
+
+def warn_of_unlabelled(labelled: np.ndarray | None) -> None:
+    """Say how many rows have no label, if any."""
+    if labelled is not None:
+        warnings.warn(
+            f"{np.sum(~labelled)} of the {len(labelled)} rows of y have no label (-1, NaN, None or "
+            "NA). They are learned from without one. If -1 is a class of yours, rename it.",
+            UnlabelledRowsWarning,
+            stacklevel=2,
+        )

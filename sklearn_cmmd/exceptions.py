@@ -1,0 +1,44 @@
+"""Warnings of the package, so that each can be filtered or made an error by its class."""
+
+__all__ = [
+    "CMMDWarning",
+    "CodesWarning",
+    "InterruptedWarning",
+    "ReencodedLabelsWarning",
+    "ResumeWarning",
+    "RowOrderWarning",
+    "SingletonClassWarning",
+    "UnlabelledRowsWarning",
+]
+
+
+class CMMDWarning(UserWarning):
+    """Any warning of this package."""
+
+
+class RowOrderWarning(CMMDWarning):
+    """Two tables share row labels, but have them at other positions."""
+
+
+class UnlabelledRowsWarning(CMMDWarning):
+    """Some rows of y have no label; says how many."""
+
+
+class ReencodedLabelsWarning(CMMDWarning):
+    """A meta-estimator may have made the mark of unlabelled rows a class."""
+
+
+class SingletonClassWarning(CMMDWarning):
+    """Classes of a single row can be trained or held out, but not both."""
+
+
+class CodesWarning(CMMDWarning):
+    """Columns of X_missing look like codes of classes, but are taken as Gaussian."""
+
+
+class ResumeWarning(CMMDWarning):
+    """A fit goes on from a checkpoint; says from which epoch."""
+
+
+class InterruptedWarning(CMMDWarning):
+    """A fit was interrupted; the weights that it had reached are kept."""

@@ -1,0 +1,330 @@
+"""The loop around one model: a step, an epoch, when to stop, and what is kept of it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sklearn_cmmd._random import Seeds
+from sklearn_cmmd.data.batch import Batch
+from sklearn_cmmd.data.batches import Batches
+from sklearn_cmmd.data.rows import PairedRows
+from sklearn_cmmd.networks.cmmd import CMMD
+from sklearn_cmmd.networks.distributions import Distribution
+from sklearn_cmmd.networks.dropout import Dropout, keep_mask
+from sklearn_cmmd.plan import Plan
+from sklearn_cmmd.training.callbacks import Observers
+from sklearn_cmmd.training.graphs import GraphedSteps
+from sklearn_cmmd.training.noise import NoiseSource, Streams
+from sklearn_cmmd.training.progress import Progress
+from sklearn_cmmd.training.state import Snapshot, TrainingState, load_moments
+
+__all__ = ["Loop", "Trained"]
+
+# A loss so many times its first size above the first epoch's is no noise.
+FAR = 10
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training run leaves behind, besides the weights.
+
+    Attributes
+    ----------
+    history : dict of str to list of float
+        The mean of every term for each epoch.
+    moments : dict of str to Tensor
+        Those of the optimizer that belong to the weights.
+    n_epochs, best_epoch : int
+        Number of epochs run, and after which of them the weights were taken.
+    best_loss : float or None
+        The watched loss of that epoch; None if no rows were held out.
+    failure : str or None
+        Why training broke off, if it did because numbers were not finite.
+    interrupted : bool
+        Whether it was stopped from the keyboard.
+    """
+
+    history: dict[str, list[float]]
+    moments: dict[str, Tensor]
+    n_epochs: int
+    best_epoch: int
+    best_loss: float | None
+    failure: str | None = None
+    interrupted: bool = False
+
+    @property
+    def derailed(self) -> str | None:
+        """Say in which epoch the training loss rose far above the first one's, if it did."""
+        losses = self.history.get("train_loss", [])
+        for epoch, loss in enumerate(losses, 1):
+            if loss > losses[0] + FAR * (abs(losses[0]) + 1):
+                return (
+                    f"The training loss rose in epoch {epoch}, from {losses[0]:.3g} in the first "
+                    f"epoch to {loss:.3g}: the steps were too long, as they easily are for wide "
+                    "networks. Lower learning_rate, or clip gradients with "
+                    "callbacks=[skorch.callbacks.GradientNormClipping(1.0)]."
+                )
+        return None
+
+
+class NotFiniteError(Exception):
+    """A loss or a weight became infinite or NaN."""
+
+
+class Losses(NamedTuple):
+    """What a minibatch comes to."""
+
+    means: Tensor  # (terms,), over the rows that count in each
+    counts: Tensor  # (terms,), how many rows these are
+    total: Tensor  # ()
+    labels: Distribution | None
+
+
+class Loop:
+    """One training run.
+
+    Parameters
+    ----------
+    plan : Plan
+        Objective and schedule.
+    module : CMMD
+        The networks, on the device of the rows; they are trained in place.
+    rows, held_out : PairedRows
+        Rows to learn from, and rows to watch. With the latter, training stops early and the
+        weights of the best epoch are restored.
+    seeds : Seeds
+        Where the random streams begin.
+    callbacks : sequence of skorch callbacks
+        Called as skorch calls them.
+    verbose : int
+        Whether to show progress.
+    moments : dict of str to Tensor, optional
+        Those of an optimizer to go on from, as in `Trained`.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        module: CMMD,
+        rows: PairedRows,
+        held_out: PairedRows | None,
+        seeds: Seeds,
+        callbacks: Sequence[Any] = (),
+        verbose: int = 0,
+        moments: dict[str, Tensor] | None = None,
+    ) -> None:
+        schedule, device = plan.schedule, rows.device
+        self.plan = plan
+        self.module = module.requires_grad_(True)
+        self.device = device
+        self.held_out = held_out
+        self.verbose = verbose
+        # The list of parameters is kept as it is, so that a callback may freeze some.
+        self.optimizer = torch.optim.AdamW(
+            module.parameters(),
+            lr=schedule.learning_rate,
+            weight_decay=schedule.weight_decay,
+            fused=True,
+        )
+        load_moments(self.optimizer, module, moments or {})
+        self.streams = Streams(seeds, device)
+        share = schedule.labelled_share
+        self.batches = Batches(rows, schedule.batch_size, self.streams.shuffle, share)
+        units = 0
+        if schedule.dropout > 0:
+            n_classifications = plan.loss.n_classifications(module)
+            units = module.dropout_units(plan.loss.n_decodings, n_classifications)
+        latent_dim = module.architecture.latent_dim
+        self.noise = NoiseSource(self.streams.latent, self.streams.dropout, latent_dim, units)
+        self.observers = Observers(callbacks, schedule, module, self.optimizer, rows, held_out)
+        self.graphs: GraphedSteps | None = None
+        self.names: list[str] = []
+        self.state = TrainingState(self._snapshot(0), self.streams.states())
+        self.is_stopped = False
+
+    # --- the run ----------------------------------------------------------------------------
+
+    def run(self, keep: Callable[[TrainingState], None] = lambda state: None) -> Trained:
+        """Train until the end.
+
+        Parameters
+        ----------
+        keep : callable
+            Given the state after every epoch, for instance to write it to a file.
+        """
+        failure, interrupted = None, False
+        progress = Progress(self.verbose, self.state.epoch, self.plan.schedule.max_epochs)
+        self.observers.recall(self.state.history, self.state.epoch)
+        self.observers.train("begin")
+        try:
+            while not self._is_done:
+                losses = self._epoch()
+                keep(self.state)
+                progress.epoch(self.state.epoch, losses)
+        except NotFiniteError as error:
+            failure = str(error)
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            progress.close()
+        self.observers.train("end")
+        return self._finished(failure, interrupted)
+
+    @property
+    def _is_done(self) -> bool:
+        schedule = self.plan.schedule
+        waited = self.held_out is not None and self.state.misses >= schedule.n_iter_no_change
+        return self.is_stopped or waited or self.state.epoch >= schedule.max_epochs
+
+    def _finished(self, failure: str | None, interrupted: bool) -> Trained:
+        """Bring back the weights of the best epoch, or of the last good one, with their moments."""
+        state = self.state
+        kept = state.last if state.best is None or failure else state.best
+        kept.restore(self.module, self.optimizer)
+        self.module.eval().requires_grad_(True)
+        best_loss = None if state.best is None else state.best_loss
+        # An interrupt may have come between two lines of an epoch's end.
+        history = {name: values[: state.epoch] for name, values in state.history.items()}
+        # What made numbers infinite may be in the moments of the last good epoch already.
+        moments = {} if failure else kept.moments
+        return Trained(history, moments, state.epoch, kept.epoch, best_loss, failure, interrupted)
+
+    def resume(self, state: TrainingState) -> None:
+        """Go on from a state, as if the run that it is of had not stopped."""
+        state.last.restore(self.module, self.optimizer)
+        self.streams.restore(state.streams)
+        self.state = state
+
+    def _snapshot(self, epoch: int) -> Snapshot:
+        return Snapshot.take(epoch, self.module, self.optimizer)
+
+    # --- an epoch ---------------------------------------------------------------------------
+
+    def _epoch(self) -> dict[str, float]:
+        """Train on every row once, look at those held out, and bring the state up to date."""
+        number = self.state.epoch + 1
+        self.observers.epoch("begin")
+        self.module.train()
+        losses = self._means("train", self._training_steps())
+        self._check_finite(losses, number)
+        if self.held_out is not None:
+            self.module.eval()
+            held_out = self._means("valid", self._validation_steps(self.held_out))
+            self._check_finite(held_out, number)
+            losses |= held_out
+        self.observers.record(losses, self.state.history)
+        try:
+            self.observers.epoch("end")
+        except KeyboardInterrupt:  # so a callback says that it is enough
+            self.is_stopped = True
+        self.state.record(losses)
+        self.state.last = self._snapshot(number)
+        self.state.streams = self.streams.states()
+        if self.held_out is not None:
+            schedule = self.plan.schedule
+            self.state.watch(losses[f"valid_{schedule.watched}"], schedule.tol)
+        return losses
+
+    def _means(self, prefix: str, tallies: Iterator[Tensor]) -> dict[str, float]:
+        """Return the mean of every term over the rows that count in it, and the loss."""
+        sums, counts = torch.stack(list(tallies)).sum(0)
+        means = sums / counts.clamp_min(1)
+        # The one time in an epoch that the host waits for the device.
+        values = torch.cat([means, self.plan.loss.total(self.names, means)[None]]).tolist()
+        return {
+            f"{prefix}_{name}": value
+            for name, value in zip([*self.names, "loss"], values, strict=True)
+        }
+
+    def _check_finite(self, losses: dict[str, float], epoch: int) -> None:
+        weights = [part.detach() for part in self.module.parameters()]
+        norm = float(torch.nn.utils.get_total_norm(weights))
+        checked = losses | {"train_norm of the weights": norm}
+        for name, value in checked.items():
+            if not np.isfinite(value):
+                prefix, term = name.split("_", 1)
+                part = {"train": "training", "valid": "validation"}[prefix]
+                raise NotFiniteError(
+                    f"Training stopped in epoch {epoch}: the {term} over the {part} rows became "
+                    f"{value}. The weights of the last good epoch are kept. Lower learning_rate, "
+                    "clip gradients with callbacks=[skorch.callbacks.GradientNormClipping(1.0)], "
+                    "or look for extreme values in X and X_missing."
+                )
+
+    def _training_steps(self) -> Iterator[Tensor]:
+        """Yield, for every minibatch, sums of the terms and over how many rows, (2, terms)."""
+        rows = self.batches.rows
+        if self._is_graphable(rows):
+            steps = self._graphed(rows)
+            for index in self.batches.numbers():
+                yield steps(index)
+        else:
+            for batch in self.batches:
+                yield self._step(batch)
+
+    def _is_graphable(self, rows: PairedRows) -> bool:
+        """Whether a step is the same work on the device alone, however often it is run."""
+        if self.device.type != "cuda" or self.observers or not rows.is_resident:
+            return False
+        return not self.module.custom_networks
+
+    def _graphed(self, rows: PairedRows) -> GraphedSteps:
+        if self.graphs is None:
+            self.graphs = GraphedSteps(
+                lambda index: self._step(rows.gather(index)),
+                (self.streams.latent, self.streams.dropout),
+                self.optimizer,
+                self.device,
+            )
+        return self.graphs
+
+    def _validation_steps(self, held_out: PairedRows) -> Iterator[Tensor]:
+        noise = NoiseSource(self.streams.validation, self.streams.dropout, self.noise.latent_dim, 0)
+        with torch.no_grad():
+            for batch in Batches(held_out, self.plan.schedule.batch_size):
+                self.observers.batch_begins(batch, training=False)
+                losses = self._losses(batch, noise.draw(batch.n_rows).latent)
+                yield self._tally(batch, losses, training=False)
+
+    # --- a step -----------------------------------------------------------------------------
+
+    def _step(self, batch: Batch) -> Tensor:
+        """Update the weights by the gradients of a minibatch."""
+        self.observers.batch_begins(batch, training=True)
+        drawn = self.noise.draw(batch.n_rows)
+        keep = None if drawn.bits is None else keep_mask(drawn.bits, self.plan.schedule.dropout)
+        losses = self._losses(batch, drawn.latent, Dropout(keep, self.noise.dropout))
+        # Made anew at each step, in a graph at one place; see `graphs`.
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.total.backward()
+        self.observers.gradients(batch)
+        self.optimizer.step()
+        return self._tally(batch, losses, training=True)
+
+    def _losses(self, batch: Batch, noise: Tensor, dropout: Dropout | None = None) -> Losses:
+        loss = self.plan.loss
+        terms, labels = loss.evaluate(self.module, batch, noise, dropout, self._networks_in())
+        self.names = terms.names
+        means = terms.means(batch)
+        return Losses(means, terms.counts(batch), loss.total(self.names, means), labels)
+
+    def _tally(self, batch: Batch, losses: Losses, training: bool) -> Tensor:
+        """Return sums of the terms and over how many rows they are, and tell of the minibatch."""
+        means, counts, total, labels = losses
+        if self.observers:
+            predicted = means[:0] if labels is None else labels.mean
+            self.observers.batch_ends(batch, training, total.detach(), predicted.detach())
+        return torch.stack([means.detach() * counts, counts])
+
+    def _networks_in(self) -> AbstractContextManager[Any]:
+        """Return the context in which the networks compute in the precision of the schedule."""
+        if self.plan.schedule.precision == "bfloat16":
+            # torch empties its cache of weights when the outermost autocast ends, which may be one
+            # around the whole training.
+            return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
+        return nullcontext()

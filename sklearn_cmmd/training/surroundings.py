@@ -1,0 +1,39 @@
+"""What is around a computation: torch's global settings, kept from having any influence on it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+__all__ = ["surroundings"]
+
+# Multiplications of a pass over a minibatch, below which a second thread gains nothing. On a busy
+# machine it costs much: threads wait for one another after every small product.
+MULTIPLICATIONS_FOR_THREADS = 20_000_000
+
+
+@contextmanager
+def surroundings(device: torch.device, module: nn.Module, n_rows: int) -> Iterator[None]:
+    """Compute with gradients, without autocast, and with as many threads as are of use.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where is computed.
+    module : nn.Module
+        The networks.
+    n_rows : int
+        Number of rows that go through them at a time.
+    """
+    before = torch.get_num_threads()
+    n_weights = sum([part.numel() for part in module.parameters()])
+    few = device.type == "cpu" and n_weights * n_rows < MULTIPLICATIONS_FOR_THREADS
+    if few:
+        torch.set_num_threads(1)
+    try:
+        with torch.enable_grad(), torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        if few:
+            torch.set_num_threads(before)
