@@ -4,12 +4,12 @@ import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from os import PathLike
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from torch import Tensor
@@ -18,6 +18,7 @@ from sklearn_cmmd._callers import is_part_of_more
 from sklearn_cmmd._device import resolve_device
 from sklearn_cmmd._fitting import (
     DivergedError,
+    Fitted,
     check_partial_fit,
     prepare,
     take_in,
@@ -31,8 +32,13 @@ from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.tables import Table, read_table
 from sklearn_cmmd.exceptions import InterruptedWarning
 from sklearn_cmmd.networks.cmmd import CMMD
-from sklearn_cmmd.params import CONSTRAINTS, GroupedParameters, Networks, Objective
-from sklearn_cmmd.plan import Plan
+from sklearn_cmmd.params import (
+    CONSTRAINTS,
+    GroupedParameters,
+    Networks,
+    Objective,
+    parameters,
+)
 from sklearn_cmmd.training.callbacks import unfitted
 from sklearn_cmmd.training.surroundings import surroundings
 
@@ -42,69 +48,121 @@ __all__ = ["BaseCMMD"]
 PREDICTION_ROWS = 2048
 
 
-class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GroupedParameters):
+@parameters
+class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted, GroupedParameters):
     """What `CMMDClassifier` and `CMMDTransformer` have in common."""
 
-    _parameter_constraints = CONSTRAINTS
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
     # The loss of rows held out that early stopping watches.
-    _watched = "loss"
-    module_: CMMD
-    device_: torch.device
-    _plan: Plan
-    _moments: dict[str, Tensor]
+    _watched: ClassVar[str] = "loss"
 
-    def __init__(
+    observed: Sequence[Modality] | None = None
+    missing: Sequence[Modality] | None = None
+    omega: float = 0.5
+    lam: float = 100.0
+    alpha: float = 100.0
+    latent_dim: int = 20
+    hidden_layer_sizes: Sequence[int] = (128, 128)
+    dropout: float | str = "auto"
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    batch_size: int | str = "auto"
+    max_epochs: int | str = "auto"
+    early_stopping: bool | str = "auto"
+    validation_fraction: float = 0.1
+    n_iter_no_change: int = 20
+    class_weight: dict[Any, float] | list[dict[Any, float]] | str | None = None
+    objective: Objective | None = None
+    networks: Networks | None = None
+    callbacks: Sequence[Any] | None = None
+    device: str = "auto"
+    checkpoint_dir: str | PathLike[str] | None = None
+    random_state: int | np.random.RandomState | None = None
+    warm_start: bool = False
+    verbose: int = 0
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
         self,
-        *,
-        observed: Sequence[Modality] | None = None,
-        missing: Sequence[Modality] | None = None,
-        omega: float = 0.5,
-        lam: float = 100.0,
-        alpha: float = 100.0,
-        latent_dim: int = 20,
-        hidden_layer_sizes: Sequence[int] = (128, 128),
-        dropout: float | str = "auto",
-        learning_rate: float = 2e-3,
-        weight_decay: float = 0.01,
-        batch_size: int | str = "auto",
-        max_epochs: int | str = "auto",
-        early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 20,
-        class_weight: dict[Any, float] | list[dict[Any, float]] | str | None = None,
-        objective: Objective | None = None,
-        networks: Networks | None = None,
-        callbacks: Sequence[Any] | None = None,
-        device: str = "auto",
-        checkpoint_dir: str | PathLike[str] | None = None,
-        random_state: int | np.random.RandomState | None = None,
-        warm_start: bool = False,
-        verbose: int = 0,
-    ) -> None:
-        self.observed = observed
-        self.missing = missing
-        self.omega = omega
-        self.lam = lam
-        self.alpha = alpha
-        self.latent_dim = latent_dim
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.dropout = dropout
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.class_weight = class_weight
-        self.objective = objective
-        self.networks = networks
-        self.callbacks = callbacks
-        self.device = device
-        self.checkpoint_dir = checkpoint_dir
-        self.random_state = random_state
-        self.warm_start = warm_start
-        self.verbose = verbose
+        X: Any,
+        y: Any = None,
+        X_missing: Any = None,
+        sample_weight: Any = None,
+        init_from: Any = None,
+    ) -> Self:
+        """Train the networks.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, sparse matrix, IndexedArray or mapping, of shape (n, ...)
+            The modalities that are always available: a table of shape (n, n_features), or an array
+            with more axes, one modality with a shape. A mapping holds one of these for each
+            modality; inside cross-validation, wrap it in `skorch.helper.SliceDict`.
+        y : array-like of shape (n,), or indicator matrix of shape (n, n_labels), default=None
+            Classes, or for multilabel data 1 where a row has the label. A row without any has −1,
+            NaN, None or NA, in an indicator a row of −1. If −1 and 1 are the only values, they are
+            two classes. A classifier needs it.
+        X_missing : as `X`, default=None
+            The modalities that are missing later. None stands for a model without a decoder. A row
+            that lacks a modality has NaN in all of its columns.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the rows. Only their ratios matter: a weight of two is the row twice.
+        init_from : CMMDTransformer or CMMDClassifier, default=None
+            A fitted estimator with the same parameters, whose networks are where training starts,
+            and whose modalities and scales are taken over. Fitted with the same labels, it gives
+            all its weights. Fitted without, it is the first of two stages in which [1]_ learns
+            from data of which few are labelled: the classifier and the encoder's weights for the
+            labels start at random.
+
+        Returns
+        -------
+        self : estimator
+            The fitted estimator. Interrupted from the keyboard, it has the weights of the last
+            complete epoch and warns; inside a search, the interrupt goes on to the search.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or the data are not valid; before any training.
+        FloatingPointError
+            If the loss becomes infinite or NaN. The weights of the last good epoch are kept, and
+            the estimator is fitted with them.
+        """
+        self._check_something_to_learn(y, X_missing)
+        return self._fit(X, y, X_missing, sample_weight, init_from)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any = None,
+        X_missing: Any = None,
+        sample_weight: Any = None,
+        classes: Any = None,
+    ) -> Self:
+        """Train for one epoch on the given rows.
+
+        Parameters
+        ----------
+        X, y, X_missing, sample_weight
+            As for `fit`. The columns are standardised by the statistics of the first call.
+        classes : array-like of shape (n_classes,), default=None
+            All classes there are. A classifier needs it on the first call.
+
+        Returns
+        -------
+        self : estimator
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            As for `fit`, if `early_stopping=True`, or if `classes` is not given on the first call
+            of a classifier or differs from it later.
+        """
+        self._check_something_to_learn(y, X_missing)
+        check_partial_fit(self, classes)
+        return self._fit(X, y, X_missing, sample_weight, partial=True, classes=classes)
 
     def transform(self, X: Any) -> np.ndarray:
         """Embed rows: the mean of p(z|x_O).
@@ -234,6 +292,9 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GroupedParamet
             return self.module_
         return in_double(self.module_)
 
+    def _check_something_to_learn(self, y: Any, X_missing: Any) -> None:
+        raise NotImplementedError
+
     def _fit(
         self,
         X: Any,
@@ -266,12 +327,6 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GroupedParamet
         if trained.derailed is not None:
             warnings.warn(trained.derailed, ConvergenceWarning, stacklevel=4)
         return self
-
-    def _partial_fit(
-        self, X: Any, y: Any, X_missing: Any, sample_weight: Any, classes: Any
-    ) -> Self:
-        check_partial_fit(self, classes)
-        return self._fit(X, y, X_missing, sample_weight, partial=True, classes=classes)
 
     @property
     def _n_features_out(self) -> int:

@@ -1,11 +1,11 @@
 """CMMDClassifier."""
 
 import warnings
-from typing import Any, Self, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_cmmd._base import BaseCMMD
@@ -51,7 +51,7 @@ class ScoredOnLabels(ClassifierMixin):
             If a row has no label.
         """
         check_is_fitted(self)
-        if check_labels(y, self.classes_)[1] is not None:
+        if not check_labels(y, self.classes_)[1].all():
             raise ValueError(UNLABELLED_SCORES)
         return float(super().score(X, y, sample_weight))
 
@@ -140,89 +140,7 @@ class CMMDClassifier(ScoredOnLabels, BaseCMMD):
     (500, 240)
     """
 
-    _watched = "classification"
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        X_missing: Any = None,
-        sample_weight: Any = None,
-        init_from: Any = None,
-    ) -> Self:
-        """Train the networks.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame, sparse matrix, IndexedArray or mapping, of shape (n, ...)
-            The modalities that are always available: a table of shape (n, n_features), or an array
-            with more axes, one modality with a shape. A mapping holds one of these for each
-            modality; inside cross-validation, wrap it in `skorch.helper.SliceDict`.
-        y : array-like of shape (n,), or indicator matrix of shape (n, n_labels)
-            Classes, or for multilabel data 1 where a row has the label. A row without any has −1,
-            NaN, None or NA, in an indicator a row of −1. If −1 and 1 are the only values, they are
-            two classes.
-        X_missing : as `X`, default=None
-            The modalities that are missing later. None stands for a model without a decoder. A row
-            that lacks a modality has NaN in all of its columns.
-        sample_weight : array-like of shape (n,), default=None
-            Weights of the rows. Only their ratios matter: a weight of two is the row twice.
-        init_from : CMMDTransformer or CMMDClassifier, default=None
-            A fitted estimator with the same parameters, whose networks are where training starts,
-            and whose modalities and scales are taken over. Fitted with the same labels, it gives
-            all its weights. Fitted without, it is the first of two stages in which [1]_ learns
-            from data of which few are labelled: the classifier and the encoder's weights for the
-            labels start at random.
-
-        Returns
-        -------
-        self : CMMDClassifier
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If a parameter or the data are not valid; before any training.
-        FloatingPointError
-            If the loss becomes infinite or NaN. The weights of the last good epoch are kept, and
-            the estimator is fitted with them.
-        """
-        check_callers(self._required(y))
-        return self._fit(X, y, X_missing, sample_weight, init_from)
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(
-        self,
-        X: Any,
-        y: Any,
-        X_missing: Any = None,
-        sample_weight: Any = None,
-        classes: Any = None,
-    ) -> Self:
-        """Train for one epoch on the given rows.
-
-        Parameters
-        ----------
-        X, y, X_missing, sample_weight
-            As for `fit`. The columns are standardised by the statistics of the first call.
-        classes : array-like of shape (n_classes,), default=None
-            All classes there are; required on the first call.
-
-        Returns
-        -------
-        self : CMMDClassifier
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            As for `fit`, if `early_stopping=True`, or if `classes` is not given on the first call
-            or differs from it later.
-        """
-        if classes is None and not hasattr(self, "classes_"):
-            raise ValueError("classes must be passed on the first call to partial_fit.")
-        return self._partial_fit(X, self._required(y), X_missing, sample_weight, classes)
+    _watched: ClassVar[str] = "classification"
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict classes.
@@ -275,13 +193,13 @@ class CMMDClassifier(ScoredOnLabels, BaseCMMD):
         targets = cast(Targets, self._plan.layout.targets)
         return targets.decode(probabilities)
 
-    def _required(self, y: Any) -> Any:
+    def _check_something_to_learn(self, y: Any, X_missing: Any) -> None:
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None. To learn without labels, use CMMDTransformer."
             )
-        return y
+        check_callers(y)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -299,8 +217,7 @@ def check_callers(y: Any) -> None:
     """
     found = rows_to_score()
     if found is not None and found[0] is not None:
-        labelled = check_labels(found[0])[1]
-        if labelled is not None and not labelled[found[1]].all():
+        if not check_labels(found[0])[1][found[1]].all():
             raise ValueError(UNLABELLED_SCORES)
     if not sp.issparse(y) and UNLABELLED in np.asarray(y).ravel().tolist():
         return

@@ -8,12 +8,7 @@ __all__ = ["resolve_device", "to_cpu"]
 
 
 def resolve_device(device: str) -> torch.device:
-    """Return the device to compute on.
-
-    Parameters
-    ----------
-    device : str
-        "auto" (the first CUDA device if there is one, else the CPU), "cpu", "cuda" or "cuda:1".
+    """Return the device that "auto", "cpu", "cuda" or "cuda:1" stands for.
 
     Raises
     ------

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import is_classifier
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
@@ -21,7 +22,16 @@ from sklearn_cmmd.plan import Plan, resolve
 from sklearn_cmmd.training.checkpoint import Checkpoint, identity_of
 from sklearn_cmmd.training.loop import Loop, Trained
 
-__all__ = ["DivergedError", "prepare", "unchanged_by_errors"]
+__all__ = ["DivergedError", "Fitted", "prepare", "take_in", "unchanged_by_errors"]
+
+
+class Fitted:
+    """Attributes of a fitted estimator that its methods rely on."""
+
+    module_: CMMD
+    device_: torch.device
+    _plan: Plan
+    _moments: dict[str, torch.Tensor]
 
 
 class DivergedError(FloatingPointError):
@@ -54,25 +64,10 @@ def prepare(
     partial: bool = False,
     classes: Any = None,
 ) -> tuple[Loop, Checkpoint | None]:
-    """Do everything of a fit but the training.
+    """Do everything of a fit but the training: give the estimator its fitted attributes.
 
-    Parameters
-    ----------
-    estimator : BaseCMMD
-        Gets its fitted attributes, the networks among them.
-    X, y, X_missing, sample_weight, init_from
-        What `fit` was given.
-    partial : bool
-        Whether this is a call of `partial_fit`.
-    classes : array-like, optional
-        What that was given.
-
-    Returns
-    -------
-    loop : Loop
-        The training, ready to run.
-    checkpoint : Checkpoint or None
-        Where its state is to be kept.
+    Takes what `fit` or, if `partial`, `partial_fit` was given. Returns the training, ready to run,
+    and where its state is to be kept.
     """
     check_consistent(estimator)
     device = resolve_device(estimator.device)
@@ -175,6 +170,8 @@ def check_partial_fit(estimator: Any, classes: Any) -> None:
             "partial_fit does not support early_stopping=True. Set it to 'auto' or False."
         )
     known = getattr(estimator, "classes_", None)
+    if is_classifier(estimator) and known is None and classes is None:
+        raise ValueError("classes must be passed on the first call to partial_fit.")
     if not (known is None or classes is None or np.array_equal(known, unique_labels(classes))):
         raise ValueError(
             f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}"
@@ -182,17 +179,7 @@ def check_partial_fit(estimator: Any, classes: Any) -> None:
 
 
 def check_init_from(estimator: Any, init_from: Any, going_on: bool) -> None:
-    """Raise an error unless an estimator can start from `init_from`, or that is None.
-
-    Raises
-    ------
-    TypeError
-        If it is no estimator with networks of its own.
-    sklearn.exceptions.NotFittedError
-        If it is not fitted.
-    ValueError
-        If the estimator goes on from its own networks, or describes other modalities.
-    """
+    """Raise an error unless an estimator can start from `init_from`, or that is None."""
     if init_from is None:
         return
     if not hasattr(init_from, "_watched"):

@@ -12,16 +12,8 @@ __all__ = ["Seeds", "generator", "seed_sequence", "uniform_streams"]
 def seed_sequence(random_state: int | np.random.RandomState | None) -> np.random.SeedSequence:
     """Return the root of all randomness of an estimator.
 
-    Parameters
-    ----------
-    random_state : int, RandomState instance or None
-        An int gives the same sequence every time, a RandomState is advanced, and None takes
-        entropy from the operating system, so that NumPy's global stream stays as it is.
-
-    Raises
-    ------
-    ValueError
-        If it is anything else.
+    An int gives the same sequence every time, a RandomState is advanced, and None takes entropy
+    from the operating system, so that NumPy's global stream stays as it is.
     """
     if random_state is None:
         return np.random.SeedSequence()

@@ -3,6 +3,7 @@
 import difflib
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -20,6 +21,7 @@ __all__ = [
     "authors_preset",
     "check_consistent",
     "documented",
+    "parameters",
 ]
 
 POSITIVE_INT = [Interval(Integral, 1, None, closed="left")]
@@ -28,8 +30,11 @@ POSITIVE = [Interval(Real, 0, None, closed="neither")]
 UNIT_INTERVAL = [Interval(Real, 0, 1, closed="both")]
 BELOW_ONE = [Interval(Real, 0, 1, closed="left")]
 AUTO = StrOptions({"auto"})
+# A constructor that assigns its keywords and does nothing else, as scikit-learn wants it.
+parameters = dataclass(kw_only=True, eq=False, repr=False)
 
 
+@parameters
 class Objective(BaseEstimator):
     """What the objective leaves open: choices for research, with defaults that were measured.
 
@@ -118,36 +123,19 @@ class Objective(BaseEstimator):
         "tol": NON_NEGATIVE,
     }
 
-    def __init__(
-        self,
-        *,
-        kernel: str = "gaussian",
-        bandwidth: float | str | Sequence[float] = "dimension",
-        mmd_estimator: str = "u",
-        classifier_input: str = "mean",
-        decode_prior: float = 0.5,
-        label_in_encoder: bool | str = "auto",
-        distillation: float = 1.0,
-        teacher_weight: float = 10.0,
-        label_smoothing: float | str = "auto",
-        few_labels: int = 300,
-        labelled_share: float = 0.25,
-        scale_prior_rows: float = 300.0,
-        tol: float = 1e-4,
-    ) -> None:
-        self.kernel = kernel
-        self.bandwidth = bandwidth
-        self.mmd_estimator = mmd_estimator
-        self.classifier_input = classifier_input
-        self.decode_prior = decode_prior
-        self.label_in_encoder = label_in_encoder
-        self.distillation = distillation
-        self.teacher_weight = teacher_weight
-        self.label_smoothing = label_smoothing
-        self.few_labels = few_labels
-        self.labelled_share = labelled_share
-        self.scale_prior_rows = scale_prior_rows
-        self.tol = tol
+    kernel: str = "gaussian"
+    bandwidth: float | str | Sequence[float] = "dimension"
+    mmd_estimator: str = "u"
+    classifier_input: str = "mean"
+    decode_prior: float = 0.5
+    label_in_encoder: bool | str = "auto"
+    distillation: float = 1.0
+    teacher_weight: float = 10.0
+    label_smoothing: float | str = "auto"
+    few_labels: int = 300
+    labelled_share: float = 0.25
+    scale_prior_rows: float = 300.0
+    tol: float = 1e-4
 
     def validate(self) -> None:
         """Raise a ValueError if a parameter, or two together, are not valid."""
@@ -164,6 +152,7 @@ class Objective(BaseEstimator):
             raise ValueError(f"bandwidth must hold positive widths. Got {widths!r} instead.")
 
 
+@parameters
 class Networks(BaseEstimator):
     """What the networks leave open: choices for research, with defaults that were measured.
 
@@ -217,28 +206,15 @@ class Networks(BaseEstimator):
         "prediction": [StrOptions({"auto", "float32", "float64"})],
     }
 
-    def __init__(
-        self,
-        *,
-        prior_hidden: Sequence[int] | None = None,
-        encoder_hidden: Sequence[int] | None = None,
-        decoder_hidden: Sequence[int] | None = None,
-        classifier_hidden: Sequence[int] = (50,),
-        activation: str = "silu",
-        decoder_input: str = "both",
-        fusion: str = "joint",
-        precision: str = "float32",
-        prediction: str = "auto",
-    ) -> None:
-        self.prior_hidden = prior_hidden
-        self.encoder_hidden = encoder_hidden
-        self.decoder_hidden = decoder_hidden
-        self.classifier_hidden = classifier_hidden
-        self.activation = activation
-        self.decoder_input = decoder_input
-        self.fusion = fusion
-        self.precision = precision
-        self.prediction = prediction
+    prior_hidden: Sequence[int] | None = None
+    encoder_hidden: Sequence[int] | None = None
+    decoder_hidden: Sequence[int] | None = None
+    classifier_hidden: Sequence[int] = (50,)
+    activation: str = "silu"
+    decoder_input: str = "both"
+    fusion: str = "joint"
+    precision: str = "float32"
+    prediction: str = "auto"
 
     def validate(self) -> None:
         """Raise a ValueError if a parameter is not valid."""

@@ -32,22 +32,10 @@ FREE_AT_START = ("n_labels", "label_likelihood", "label_in_encoder", "classifier
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to train.
+    """How long and how fast to train: parameters of the estimator, resolved.
 
-    Attributes
-    ----------
-    max_epochs, batch_size, learning_rate, weight_decay, dropout, labelled_share
-        As the parameters of these names, resolved.
-    precision : str
-        In what the networks compute.
-    validation_fraction : float
-        Share of the labelled rows held out; zero without early stopping.
-    watched : str
-        The term of their loss, or "loss", that is to improve.
-    n_iter_no_change : int
-        Number of epochs without an improvement after which training stops.
-    tol : float
-        Least improvement that counts.
+    `validation_fraction` is zero without early stopping; `watched` is the term of the held-out
+    loss, or "loss", that is to improve.
     """
 
     max_epochs: int
@@ -80,20 +68,11 @@ def resolve(
     previous: Plan | None = None,
     classes: Any = None,
 ) -> Plan:
-    """Resolve the parameters of an estimator for the data of a fit.
+    """Resolve the parameters of an estimator for the data of a fit, both checked.
 
-    Parameters
-    ----------
-    estimator : BaseCMMD
-        Its parameters, checked.
-    data : FitData
-        The data, checked.
-    caller : {"fit", "warm_start", "partial_fit", "init_from"}
-        What is done. "init_from" begins with the layout and the networks of another estimator.
-    previous : Plan, optional
-        The plan of the networks that the fit goes on from, or begins with.
-    classes : array-like, optional
-        All classes there are, on the first call of `partial_fit`.
+    `caller` is "fit", "warm_start", "partial_fit" or "init_from", which begins with the layout and
+    the networks of another estimator; `previous` is the plan of the networks that the fit goes on
+    from, or begins with. `classes` are all classes there are, on the first call of `partial_fit`.
 
     Raises
     ------
@@ -278,13 +257,9 @@ def _validation_fraction(estimator: Any, data: FitData, layout: Layout) -> float
 
 def _class_counts(data: FitData, layout: Layout) -> np.ndarray:
     """Return the number of labelled rows of positive weight of each class that occurs."""
-    targets = layout.targets
-    if targets is None or targets.multilabel:
+    if layout.targets is None or layout.targets.multilabel:
         return np.zeros(0, int)
-    weight, y = data.weight, data.known_y
-    if weight is not None:
-        y = y[(weight if data.labelled is None else weight[data.labelled]) > 0]
-    counts: np.ndarray = np.unique(y, return_counts=True)[1]
+    counts: np.ndarray = np.unique(data.known_y, return_counts=True)[1]
     return counts
 
 

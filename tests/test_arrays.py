@@ -21,7 +21,7 @@ from sklearn_cmmd.datasets import (
     IndexedArray,
     decode_text,
     load_multiple_features,
-    make_mnist_svhn_text,
+    make_mnist_svhn,
 )
 
 DESCRIBED = {
@@ -40,7 +40,7 @@ def digits():
     grey = (bunch.images[rows] * (255 / 6)).astype(np.uint8)
     colour = np.stack([grey, grey // 2, 255 - grey], axis=-1)
     y = bunch.target[rows]
-    return make_mnist_svhn_text(grey, y, colour, y, n_repeats=2, random_state=0)
+    return make_mnist_svhn(grey, y, colour, y, third="text", n_repeats=2, random_state=0)
 
 
 def described(names):

@@ -32,7 +32,7 @@ from benchmarks.paper.mst_tables import (
 )
 from benchmarks.publishing import publish
 from sklearn_cmmd import CMMDClassifier, Modality
-from sklearn_cmmd.datasets import make_mnist_svhn_text
+from sklearn_cmmd.datasets import make_mnist_svhn
 
 NAMES = {"m": "mnist", "s": "svhn", "t": "text"}
 DESCRIBED = {
@@ -96,11 +96,11 @@ class Pairs:
 
 
 def make_pairs(digits: Digits, size: Size, seed: int) -> Pairs:
-    train = make_mnist_svhn_text(
-        *digits.sources("train"), n_repeats=size.n_repeats, random_state=seed
+    train = make_mnist_svhn(
+        *digits.sources("train"), third="text", n_repeats=size.n_repeats, random_state=seed
     )
-    test = make_mnist_svhn_text(
-        *digits.sources("test"), n_repeats=size.test_repeats, random_state=1000 + seed
+    test = make_mnist_svhn(
+        *digits.sources("test"), third="text", n_repeats=size.test_repeats, random_state=1000 + seed
     )
     rows = shuffled(train, size.n_pairs, seed)
     return Pairs(train, test, rows, rows[:500])

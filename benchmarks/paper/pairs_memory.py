@@ -15,7 +15,7 @@ from sklearn_cmmd._fit_data import learn_layout, read_fit_data
 from benchmarks.paper.digits import read_digits
 from benchmarks.publishing import publish
 from sklearn_cmmd import CMMDClassifier, Modality
-from sklearn_cmmd.datasets import make_mnist_svhn_text
+from sklearn_cmmd.datasets import make_mnist_svhn
 
 BATCH, TIMES = 256, 50
 
@@ -32,7 +32,7 @@ def main() -> None:
     args = parser.parse_args()
     digits = read_digits(args.data)
     # As many pairs of the 8,000 house numbers at hand as the full data have, 1,121,360.
-    pairs = make_mnist_svhn_text(*digits.sources("train"), n_repeats=141, random_state=0)
+    pairs = make_mnist_svhn(*digits.sources("train"), third="text", n_repeats=141, random_state=0)
     words = Modality("text", likelihood="categorical")
     model = CMMDClassifier(missing=[Modality("svhn", channels="last"), words])
     views, before = pairs.views, peak()

@@ -13,7 +13,7 @@ import pandas as pd
 from benchmarks.paper.digits import SVHN_NOTE, Digits, parser, read_digits, shuffled, take, twin_of
 from benchmarks.publishing import publish, summarise
 from sklearn_cmmd import CMMDClassifier, Modality
-from sklearn_cmmd.datasets import make_three_modality_mnist
+from sklearn_cmmd.datasets import make_mnist_svhn
 
 DESCRIBED = {
     "mnist": Modality("mnist"),
@@ -59,8 +59,10 @@ def model(observed: tuple[str, ...], size: Size, seed: int) -> CMMDClassifier:
 
 def scores(digits: Digits, observed: tuple[str, ...], size: Size, seed: int) -> dict:
     """Train CMMD and its twin, and score them on the test rows."""
-    train = make_three_modality_mnist(*digits.sources("train"), n_repeats=5, random_state=seed)
-    test = make_three_modality_mnist(*digits.sources("test"), n_repeats=2, random_state=seed)
+    train = make_mnist_svhn(
+        *digits.sources("train"), third="rotated", n_repeats=5, random_state=seed
+    )
+    test = make_mnist_svhn(*digits.sources("test"), third="rotated", n_repeats=2, random_state=seed)
     missing = [name for name in DESCRIBED if name not in observed]
     rows = shuffled(train, size.n_rows, seed)
     X, y = take(train, observed, rows), train.target[rows]

@@ -16,14 +16,8 @@ __all__ = ["warn_of_another_order"]
 def warn_of_another_order(tables: list[Table], others: Mapping[str, Any]) -> None:
     """Warn once if two inputs have the same row labels at other positions.
 
+    All are compared with the first DataFrame: those of the tables, and `others` by their names.
     Rows are paired by position, so nothing is changed.
-
-    Parameters
-    ----------
-    tables : list of Table
-        The first DataFrame of these is what all others are compared with.
-    others : mapping of str to object
-        Inputs of one column, by their names.
     """
     labelled = {
         table.title(key): labels for table in tables for key, labels in table.labels.items()

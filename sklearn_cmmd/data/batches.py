@@ -32,19 +32,9 @@ class Batches:
     """Minibatches of nearly equal sizes, none larger than asked for.
 
     Cutting n rows into ⌈n / batch_size⌉ equal parts uses every row in every epoch and leaves no
-    small remainder, whose MMD would be noise. In training every batch has the same share of
-    labelled rows; where they are few, they are repeated until they are their share of the epoch.
-
-    Parameters
-    ----------
-    rows : PairedRows
-        The data.
-    batch_size : int
-        Largest size of a batch.
-    shuffle : torch.Generator, optional
-        Source of a new order at each epoch. Of the CPU, so that the batches agree across devices.
-    labelled_share : float
-        Least share of labelled rows, if some have a label and some have none.
+    small remainder, whose MMD would be noise. With `shuffle`, a generator of the CPU, every epoch
+    has a new order, and every batch the same share of labelled rows; where they are few, they are
+    repeated until they are `labelled_share` of the epoch.
     """
 
     def __init__(
@@ -64,7 +54,6 @@ class Batches:
         self.n_batches = -(-self.n_rows // batch_size)
 
     def __len__(self) -> int:
-        """Return the number of batches in an epoch."""
         return self.n_batches
 
     def numbers(self) -> Iterator[Tensor]:

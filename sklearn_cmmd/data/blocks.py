@@ -35,14 +35,9 @@ def row_chunks(n_rows: int, n_columns: int) -> list[slice]:
 
 
 class Block:
-    """Rows of an array of two axes, in memory or on disk.
+    """Rows of an array of two axes, in memory or on disk, dense or CSR.
 
-    Parameters
-    ----------
-    array : array of shape (n, width)
-        The rows.
-    columns : slice or ndarray of int
-        Those that belong to the block. They are picked when rows are read.
+    `columns` are those that belong to the block; they are picked when rows are read.
     """
 
     def __init__(self, array: Any, columns: slice | np.ndarray = ALL) -> None:
@@ -70,16 +65,14 @@ class Block:
         chunks = row_chunks(*self.shape)
         return any(np.isnan(np.sum(self.array[rows], dtype=np.float64)) for rows in chunks)
 
-    def distinct(
-        self, weight: np.ndarray | None = None
-    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        """Yield float64 rows of positive weight, and their weights, chunk by chunk."""
+    def distinct(self, weight: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """Yield float64 rows of positive weight by chunks, and their weights unless all are one."""
         for chunk in row_chunks(*self.shape):
-            values, part = self.read(chunk), None if weight is None else weight[chunk]
-            if part is None:
-                yield values, None
-            elif (part > 0).any():
-                yield values[part > 0], part[part > 0]
+            part = weight[chunk]
+            if (part == 1).all():
+                yield self.read(chunk), None
+            elif part.any():
+                yield self.read(chunk)[part > 0], part[part > 0]
 
     def load(self, standardise: Standardise, device: torch.device) -> Matrix:
         """Return the rows as float32 on the device, or streamed if they are too large for it."""
@@ -102,12 +95,10 @@ class IndexedBlock(Block):
         """Return whether one of the stored rows has NaN."""
         return Block(self.array.array).has_nan()
 
-    def distinct(
-        self, weight: np.ndarray | None = None
-    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    def distinct(self, weight: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Yield each row once, with the sum of the weights of its repetitions."""
         stored, index, factor = self.array.array, self.array.index, self.array.factor
-        totals = np.bincount(index, weight, len(stored)).astype(float)
+        totals = np.bincount(index, weight, len(stored))
         used = np.unique(index)
         yield from Block(IndexedArray(stored, used, factor), self.columns).distinct(totals[used])
 

@@ -23,13 +23,7 @@ def is_pandas(data: Any) -> bool:
 
 
 def unwrapped(data: Any, name: str) -> Any:
-    """Return tables of other libraries as those that this package reads.
-
-    Raises
-    ------
-    TypeError
-        If the data are several tables, of which one is meant.
-    """
+    """Return tables of other libraries as those that this package reads; refuse several for one."""
     if isinstance(data, (list, tuple)) and any(
         np.ndim(part) > 1 or _is_frame(part) for part in data
     ):
@@ -72,25 +66,11 @@ def column_names(data: Any) -> Any:
 
 
 def to_array(data: Any, name: str, estimator: Any, min_rows: int, gaps: bool) -> Any:
-    """Check one table.
+    """Check one table: an array-like, DataFrame, sparse matrix or IndexedArray, unwrapped.
 
-    Parameters
-    ----------
-    data : array-like, DataFrame, sparse matrix or IndexedArray
-        The table, unwrapped.
-    name : str
-        What the error messages call it.
-    estimator : estimator
-        Whose messages they are.
-    min_rows : int
-        Least number of rows.
-    gaps : bool
-        Whether dense values may be NaN.
-
-    Returns
-    -------
-    ndarray, CSR matrix or IndexedArray
-        With two axes or more and a numeric dtype; a view wherever no conversion was needed.
+    `name` and `estimator` are for messages, `gaps` says whether dense values may be NaN. What is
+    returned is an ndarray, CSR matrix or IndexedArray with two axes or more and a numeric dtype; a
+    view wherever no conversion was needed.
 
     Raises
     ------

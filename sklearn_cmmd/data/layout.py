@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,6 @@ from sklearn_cmmd.data.statistics import (
     ColumnStatistics,
     pool,
     range_of_class_sums,
-    rows_having,
 )
 from sklearn_cmmd.data.tables import Table
 from sklearn_cmmd.data.targets import Targets
@@ -42,20 +41,9 @@ def described(modalities: Sequence[Modality] | None, table: Table) -> list[Modal
 class Side:
     """The modalities of one side, observed or missing, as they were found in fit.
 
-    Attributes
-    ----------
-    name : str
-        "X" or "X_missing", for messages.
-    modalities : tuple of Modality
-        With their columns as arrays of positions, and the likelihoods of missing ones resolved.
-    widths : dict of str to int
-        Widths of the blocks of the data, by name.
-    shapes : dict of str to tuple of int
-        Shapes of a row of the blocks that had more axes than two.
-    column_names : dict of str to Index or list
-        Column names of the blocks that were DataFrames, an Index if of pandas.
-    loc, scale : ndarray of shape (n_columns,)
-        What is subtracted from the columns, and by what they are then divided.
+    The modalities have their columns as arrays of positions, and the likelihoods of missing ones
+    resolved. Widths, shapes of a row if it has more axes, and column names are those of the blocks
+    of the data, by name. `loc` is subtracted from the columns, which are then divided by `scale`.
     """
 
     name: str
@@ -71,18 +59,19 @@ class Side:
         cls,
         modalities: Sequence[Modality],
         table: Table,
-        weight: np.ndarray | None = None,
+        weight: np.ndarray,
         present: np.ndarray | None = None,
     ) -> "Side":
         """Find likelihoods and scales, over the rows of positive weight that have a modality."""
-        _check_present(modalities, weight, present)
+        if present is not None:
+            _check_present(modalities, weight, present)
         statistics = ColumnStatistics.of(table, weight, modalities, present)
         _check_finite_variance(statistics.variance, table.name)
-        if table.name == "X_missing":
+        if present is not None:
             _warn_of_codes(modalities, statistics)
             modalities = [
-                _with_likelihood(modality, statistics, table, rows_having(weight, present, number))
-                for number, modality in enumerate(modalities)
+                _with_likelihood(modality, statistics, table, weight * has)
+                for modality, has in zip(modalities, present.T, strict=True)
             ]
         loc, scale = _standardisation(modalities, statistics, table.name)
         names, widths = table.names, table.widths
@@ -133,13 +122,11 @@ class Side:
                 f"Unknown: {unknown}; absent: {absent}."
             )
 
-    def check_likelihoods(
-        self, table: Table, weight: np.ndarray | None, present: np.ndarray | None
-    ) -> None:
+    def check_likelihoods(self, table: Table, weight: np.ndarray, present: np.ndarray) -> None:
         """Raise a ValueError if further data have values that a likelihood cannot have."""
-        for number, modality in enumerate(self.modalities):
-            having = rows_having(weight, present, number)
-            if modality.likelihood in UNSCALED and (having is None or having.any()):
+        for modality, has in zip(self.modalities, present.T, strict=True):
+            having = weight * has
+            if modality.likelihood in UNSCALED and having.any():
                 part = ColumnStatistics.of_block(table.columns_of(modality), having)
                 _check_values(modality, part.least.min(), part.greatest.max(), table, having)
 
@@ -179,14 +166,8 @@ class Side:
     def as_given(self, values: np.ndarray, index: Any = None, as_frame: bool = False) -> Any:
         """Bring values in the units of the data to the form of the fit's data.
 
-        Parameters
-        ----------
-        values : ndarray of shape (n, n_columns) or (n, n_samples, n_columns)
-            The values.
-        index : Index, optional
-            Row index of DataFrames.
-        as_frame : bool
-            Whether draws of DataFrames come as DataFrames.
+        They are of shape (n, n_columns), or (n, n_samples, n_columns) for draws, which come as
+        DataFrames if `as_frame` is set. `index` is the row index of DataFrames.
         """
         ends = np.cumsum(list(self.widths.values()))[:-1]
         blocks = {
@@ -225,16 +206,17 @@ class Layout:
     targets: Targets | None
 
 
-def weighted_by_size(sides: Sequence[Side]) -> list[tuple[Modality, ...]]:
-    """Return the modalities of all sides, with weights that go by their sizes resolved."""
+def weighted_by_size(sides: Sequence[Side]) -> list[Side]:
+    """Resolve the weights of modalities that go by their sizes, over all sides."""
     largest = max([size for side in sides for size in side.sizes])
-    return [
-        tuple(
+    resolved = []
+    for side in sides:
+        modalities = [
             modality.resolved(weight=largest / size) if modality.weight == "size" else modality
             for modality, size in zip(side.modalities, side.sizes, strict=True)
-        )
-        for side in sides
-    ]
+        ]
+        resolved.append(replace(side, modalities=tuple(modalities)))
+    return resolved
 
 
 def check_disjoint(observed: Sequence[Modality], missing: Sequence[Modality]) -> None:
@@ -271,7 +253,7 @@ def _standardisation(
 
 
 def _with_likelihood(
-    modality: Modality, statistics: ColumnStatistics, table: Table, weight: np.ndarray | None
+    modality: Modality, statistics: ColumnStatistics, table: Table, weight: np.ndarray
 ) -> Modality:
     """Resolve "auto", and check that the values are ones that the likelihood can have."""
     columns = modality.columns
@@ -284,7 +266,7 @@ def _with_likelihood(
 
 
 def _check_values(
-    modality: Modality, low: float, high: float, table: Table, weight: np.ndarray | None
+    modality: Modality, low: float, high: float, table: Table, weight: np.ndarray
 ) -> None:
     if modality.likelihood == "bernoulli" and (low < 0 or high > 1):
         raise ValueError(
@@ -328,12 +310,9 @@ def _warn_of_codes(modalities: Sequence[Modality], statistics: ColumnStatistics)
         )
 
 
-def _check_present(
-    modalities: Sequence[Modality], weight: np.ndarray | None, present: np.ndarray | None
-) -> None:
-    for number, modality in enumerate(modalities):
-        having = rows_having(weight, present, number)
-        if having is not None and not having.any():
+def _check_present(modalities: Sequence[Modality], weight: np.ndarray, present: np.ndarray) -> None:
+    for modality, has in zip(modalities, present.T, strict=True):
+        if not (weight * has).any():
             raise ValueError(
                 f"No row of X_missing has {modality.name!r}: all its values are NaN, or in rows of "
                 "weight zero. Leave it out."

@@ -34,23 +34,14 @@ class Matrix(Protocol):
     def device(self) -> torch.device:
         """Where the minibatches are."""
 
-    def __len__(self) -> int:
-        """Return the number of rows."""
+    def __len__(self) -> int: ...
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
         """Return the float32 rows at `index`, as `Tensor.index_select` does along axis 0."""
 
 
 class Standardise:
-    """Subtract, then divide; NaN becomes zero.
-
-    Parameters
-    ----------
-    loc, scale : ndarray of shape (n_columns,)
-        What is subtracted from the columns, and by what they are divided.
-    has_gaps : bool
-        Whether there may be NaN.
-    """
+    """Subtract `loc`, then divide by `scale`, column by column; NaN, if any, becomes zero."""
 
     def __init__(self, loc: np.ndarray, scale: np.ndarray, has_gaps: bool = False) -> None:
         self.loc = loc
@@ -67,14 +58,7 @@ class Standardise:
 class StreamedMatrix:
     """Rows that are read, prepared and sent to the device batch by batch.
 
-    Parameters
-    ----------
-    read : callable
-        Takes an array or a slice of row numbers and returns a float32 array of those rows.
-    n_rows : int
-        Number of rows.
-    device : torch.device
-        Where the batches go.
+    `read` takes an array of row numbers and returns a float32 array of those rows.
     """
 
     is_resident = False
@@ -87,7 +71,6 @@ class StreamedMatrix:
         self.device = device
 
     def __len__(self) -> int:
-        """Return the number of rows."""
         return self.n_rows
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
@@ -109,19 +92,7 @@ def is_resident(n_bytes: int, device: torch.device) -> bool:
 
 
 class ByteMatrix:
-    """Rows that are kept as bytes and standardised when they are asked for.
-
-    Parameters
-    ----------
-    stored : ndarray of uint8 of shape (n, n_columns)
-        The rows.
-    factor : float
-        What they are multiplied by first.
-    standardise : Standardise
-        What is done to them then.
-    device : torch.device
-        Where they live.
-    """
+    """Rows that are kept as bytes, and multiplied and standardised when they are asked for."""
 
     is_resident = True
 
@@ -130,13 +101,11 @@ class ByteMatrix:
     ) -> None:
         self.stored = torch.tensor(np.ascontiguousarray(stored), device=device)
         self.factor = factor
-        self.loc, self.scale = (
-            torch.tensor(values, device=device) for values in (standardise.loc, standardise.scale)
-        )
+        self.loc = torch.tensor(standardise.loc, device=device)
+        self.scale = torch.tensor(standardise.scale, device=device)
         self.device = device
 
     def __len__(self) -> int:
-        """Return the number of rows."""
         return len(self.stored)
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
@@ -147,15 +116,7 @@ class ByteMatrix:
 
 
 class IndexedMatrix:
-    """Rows of another matrix, in another order or several times over.
-
-    Parameters
-    ----------
-    rows : Matrix
-        The distinct rows.
-    index : ndarray of int of shape (n,)
-        For each row, its place among them.
-    """
+    """Rows of another matrix, in another order or several times over."""
 
     def __init__(self, rows: Matrix, index: np.ndarray) -> None:
         self.rows = rows
@@ -166,7 +127,6 @@ class IndexedMatrix:
         self.index = torch.tensor(index.astype(np.int32), device=place)
 
     def __len__(self) -> int:
-        """Return the number of rows."""
         return len(self.index)
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
@@ -175,30 +135,23 @@ class IndexedMatrix:
 
 
 class JoinedMatrix:
-    """Matrices side by side.
-
-    Parameters
-    ----------
-    parts : sequence of Matrix
-        With equal numbers of rows.
-    """
+    """Matrices of equally many rows side by side."""
 
     def __init__(self, parts: Sequence[Matrix]) -> None:
-        self.parts = parts
         self.device = parts[0].device
+        cpu = torch.device("cpu")
+        self.parts = [
+            (part, self.device if getattr(part, "is_resident", True) else cpu) for part in parts
+        ]
         self.is_resident = all(getattr(part, "is_resident", True) for part in parts)
 
     def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(self.parts[0])
+        return len(self.parts[0][0])
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
         """Return the rows at `index`, on the CPU if one of the parts is streamed."""
-        places = [
-            self.device if getattr(part, "is_resident", True) else "cpu" for part in self.parts
-        ]
-        pairs = zip(self.parts, places, strict=True)
-        return torch.cat([part.index_select(0, index.to(place)) for part, place in pairs], dim=1)
+        parts = [part.index_select(0, index.to(place)) for part, place in self.parts]
+        return torch.cat(parts, dim=1)
 
 
 def join(parts: Sequence[Matrix]) -> Matrix:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,112 +30,86 @@ __all__ = ["FitData", "PairedRows", "learn_layout", "read_fit_data"]
 
 @dataclass(frozen=True)
 class FitData:
-    """Checked input of a fit; what was not given is None.
+    """Checked input of a fit; x_missing and y are None if they were not given.
 
-    Attributes
-    ----------
-    x, x_missing : Table
-        The two sides.
-    modalities : tuple of two sequences of Modality
-        The modalities of each, with their columns and shapes.
-    present : ndarray of shape (n, n_missing_modalities)
-        1 where a row has a missing modality, else 0; None if all have all.
-    y : array
-        Labels; of rows without one, any.
-    weight : ndarray of shape (n,)
-        Weights of the rows; None if all are equal.
-    labelled : ndarray of bool of shape (n,)
-        Which rows have a label; None if all have, or if there is no y.
+    `modalities` are those of each side, with their columns and shapes. `present`, of shape
+    (n, n_missing_modalities), is 1 where a row has a missing modality, else 0. `labelled` says
+    which rows have a label; without y, all count as if they had one. Positive weights have a mean
+    of one.
     """
 
     x: Table
     x_missing: Table | None
     modalities: tuple[Sequence[Modality], Sequence[Modality]]
-    present: np.ndarray | None
+    present: np.ndarray
     y: Any
-    weight: np.ndarray | None
-    labelled: np.ndarray | None
+    weight: np.ndarray
+    labelled: np.ndarray
 
     @property
     def n_by_label(self) -> tuple[int, int]:
-        """Numbers of rows of positive weight with a label, and of those without.
-
-        Where there are no labels at all, all rows count as the former.
-        """
-        counts = np.ones(self.x.n_rows, bool) if self.weight is None else self.weight > 0
-        n_labelled = int(np.sum(counts if self.labelled is None else counts & self.labelled))
-        return n_labelled, int(counts.sum()) - n_labelled
+        """Numbers of rows of positive weight with a label, and of those without."""
+        counts = self.weight > 0
+        n_labelled = int(np.sum(counts & self.labelled))
+        return n_labelled, int(np.sum(counts)) - n_labelled
 
     @property
     def n_pairs(self) -> int:
         """Number of rows of positive weight that have something of the missing modalities."""
-        if self.x_missing is None:
-            return 0
-        has = np.ones(self.x.n_rows, bool) if self.present is None else self.present.any(axis=1)
-        return int(np.sum(has if self.weight is None else has & (self.weight > 0)))
+        return int(np.sum(self.present.any(axis=1) & (self.weight > 0)))
 
     @property
     def known_y(self) -> Any:
-        """The labels of the rows that have one."""
-        return self.y if self.labelled is None else self.y[self.labelled]
+        """The labels of the rows that have one and count."""
+        return self.y[self.labelled & (self.weight > 0)]
 
     def check_form(self, layout: Layout, caller: str) -> None:
         """Raise a ValueError unless the data have the classes and likelihoods of a layout."""
         if layout.missing is not None and self.x_missing is not None:
             layout.missing.check_likelihoods(self.x_missing, self.weight, self.present)
         if layout.targets is not None:
-            layout.targets.check_known(self.known_y, caller)
+            layout.targets.check_known(self.y[self.labelled], caller)
 
     def rows(self, layout: Layout, device: torch.device) -> "PairedRows":
         """Return the rows of positive weight, on the device or streamed if they are too large."""
-        y = missing = None
+        y = missing = present = None
         if layout.targets is not None:
             y = torch.from_numpy(layout.targets.encode(self.y, self.labelled)).to(device)
+        has_pair = np.asarray(self.present.any(axis=1))
         if layout.missing is not None and self.x_missing is not None:
             missing = _matrix(layout.missing, self.x_missing, device)
-        has_label = self.labelled if self.n_by_label[1] else None
-        has_pair = None if self.present is None else np.asarray(self.present.any(axis=1))
-        weights = [_weight_of(has, self.weight) for has in (None, has_label, has_pair)]
-        present, weight, label_weight, pair_weight = [
-            None if column is None else torch.from_numpy(column.astype(np.float32)).to(device)
-            for column in (self.present, *weights)
+            if not self.present.all():
+                present = torch.from_numpy(self.present).to(device)
+        everything = np.ones_like(self.labelled)
+        weight, label_weight, pair_weight = [
+            _weights(self.weight, has, device)
+            for has in (everything, self.labelled, everything if missing is None else has_pair)
         ]
-        rows = PairedRows(
-            _matrix(layout.observed, self.x, device),
-            missing,
-            present,
-            y,
-            weight,
-            label_weight,
-            pair_weight,
-            has_label,
-        )
-        return rows if self.weight is None else rows.subset(np.flatnonzero(self.weight))
+        observed = _matrix(layout.observed, self.x, device)
+        columns = missing, present, y, weight, label_weight, pair_weight, self.labelled
+        rows = PairedRows(observed, *columns)
+        return rows if self.weight.all() else rows.subset(np.flatnonzero(self.weight))
 
 
-def _weight_of(has: np.ndarray | None, weight: np.ndarray | None) -> np.ndarray | None:
+def _weights(weight: np.ndarray, has: np.ndarray, device: torch.device) -> Tensor | None:
     """Return weights of the rows that have something, with a mean of one over those.
 
-    So a weight of two is the row twice, however many rows lack what a term needs.
+    So a weight of two is the row twice, however many rows lack what a term needs. None stands for
+    weights that are all one.
     """
-    if weight is None:
-        return has
-    # What counts must not vanish in float32.
-    floored = np.where(weight > 0, np.maximum(weight, np.finfo(np.float32).tiny), 0)
-    if has is None:
-        return floored
     counts = has & (weight > 0)
-    return np.where(counts, floored, 0) / (floored[counts].mean() if counts.any() else 1.0)
+    if (counts & (weight == 1)).all():
+        return None
+    # What counts must not vanish in float32.
+    values = np.where(counts, np.maximum(weight, np.finfo(np.float32).tiny), 0)
+    values /= values[counts].mean() if counts.any() else 1.0
+    return torch.from_numpy(values.astype(np.float32)).to(device)
 
 
 def _matrix(side: Side, table: Table, device: torch.device) -> Matrix:
     """Return a table, standardised, for training on the device."""
-    return join(
-        [
-            table.blocks[key].load(side.standardise(key, table.has_gaps), device)
-            for key in side.widths
-        ]
-    )
+    loads = [(table.blocks[key].load, side.standardise(key, table.has_gaps)) for key in side.widths]
+    return join([load(standardise, device) for load, standardise in loads])
 
 
 def read_fit_data(
@@ -150,68 +124,51 @@ def read_fit_data(
 ) -> FitData:
     """Check all input of a fit together, before anything of the estimator changes.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Its `observed`, `missing` and `class_weight` are read.
-    X, y, X_missing, sample_weight
-        What `fit` was given.
-    layout : Layout, optional
-        That of an earlier fit whose form the data must have.
-    caller : {"fit", "warm_start", "partial_fit", "init_from"}
-        Who asks for that form.
-    classes : array-like, optional
-        The classes, where they are known before.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If something is wrong with one of them, or if they do not go together.
+    With a `layout`, that of an earlier fit, the data must have its form; `caller` says who wants
+    that: "warm_start", "partial_fit" or "init_from". `classes` are those that are known before.
+    Of the estimator, `observed`, `missing` and `class_weight` are read.
     """
     going_on = caller in ("warm_start", "partial_fit") and layout is not None
     x = read_table(X, "X", estimator, 1 if going_on else 2)
-    x_missing = None
+    x_missing, tables = None, [x]
     if X_missing is not None:
         x_missing = read_table(X_missing, "X_missing", estimator, gaps=True)
         check_row_counts(x.n_rows, {"X_missing": x_missing})
-    labelled, given_y = None, y
+        tables.append(x_missing)
+    labels, labelled = y, np.ones(x.n_rows, bool)
     if y is not None:
-        y, labelled = check_labels(y, classes)
-        check_row_counts(x.n_rows, {"y": y})
-    tables = [x] if x_missing is None else [x, x_missing]
-    warn_of_another_order(tables, {"y": given_y})
-    modalities: tuple[Sequence[Modality], Sequence[Modality]]
+        labels, labelled = check_labels(y, classes)
+        check_row_counts(x.n_rows, {"y": labels})
+    warn_of_another_order(tables, {"y": y})
+    weight = check_weight(sample_weight, x.n_rows)
+    if estimator.class_weight is not None:
+        weight = _balanced(weight, labels, labelled, estimator.class_weight)
+    observed: Sequence[Modality]
+    missing: Sequence[Modality]
     if layout is not None:
-        _check_sides(layout, x, x_missing, y, caller)
-        modalities = (
-            layout.observed.modalities,
-            () if layout.missing is None else layout.missing.modalities,
-        )
+        check_sides(layout, x, x_missing, labels, caller)
+        observed = layout.observed.modalities
+        missing = () if layout.missing is None else layout.missing.modalities
     elif estimator.missing is not None and x_missing is None:
         raise ValueError("missing= describes modalities, but no X_missing was passed to fit.")
     else:
-        modalities = (
-            described(estimator.observed, x),
-            () if x_missing is None else described(estimator.missing, x_missing),
-        )
-    present = None if x_missing is None else presence(x_missing, modalities[1])
-    weight = check_weight(sample_weight, x.n_rows)
-    data = FitData(x, x_missing, modalities, present, y, weight, labelled)
+        observed = described(estimator.observed, x)
+        missing = () if x_missing is None else described(estimator.missing, x_missing)
+    present = np.zeros((x.n_rows, 0)) if x_missing is None else presence(x_missing, missing)
     warn_of_unlabelled(labelled)
-    return data if estimator.class_weight is None else _balanced(data, estimator.class_weight)
+    return FitData(x, x_missing, (observed, missing), present, labels, weight, labelled)
 
 
-def _balanced(data: FitData, class_weight: Any) -> FitData:
+def _balanced(weight: np.ndarray, y: Any, labelled: np.ndarray, class_weight: Any) -> np.ndarray:
     """Multiply the weights of the labelled rows by those of their classes."""
-    if data.y is None:
+    if y is None:
         raise ValueError("class_weight= weights classes, but no y was passed to fit.")
-    labelled = np.ones(data.x.n_rows, bool) if data.labelled is None else data.labelled
-    weight = np.ones(data.x.n_rows) if data.weight is None else data.weight.copy()
-    weight[labelled] *= compute_sample_weight(class_weight, data.known_y)
-    return replace(data, weight=check_weight(weight, data.x.n_rows))
+    weight = weight.copy()
+    weight[labelled] *= compute_sample_weight(class_weight, y[labelled])
+    return check_weight(weight, len(weight))
 
 
-def _check_sides(layout: Layout, x: Table, x_missing: Table | None, y: Any, caller: str) -> None:
+def check_sides(layout: Layout, x: Table, x_missing: Table | None, y: Any, caller: str) -> None:
     """Raise a ValueError unless further data have the sides and the columns of the first."""
     layout.observed.check(x)
     pairs = ("X_missing", layout.missing, x_missing), ("y", layout.targets, y)
@@ -237,84 +194,51 @@ def _check_sides(layout: Layout, x: Table, x_missing: Table | None, y: Any, call
 def learn_layout(data: FitData, classes: Any = None, partial: bool = False) -> Layout:
     """Learn scales, likelihoods and classes.
 
-    Parameters
-    ----------
-    data : FitData
-        The data.
-    classes : array-like, optional
-        All classes there are, where `y` is a part of the data.
-    partial : bool
-        Whether the data are a part, which may lack classes.
+    `classes` are all that there are; data that are `partial` may lack some.
     """
     observed, missing = data.modalities
     sides = [Side.learn(observed, data.x, data.weight)]
     if data.x_missing is not None:
         check_disjoint(observed, missing)
         sides.append(Side.learn(missing, data.x_missing, data.weight, data.present))
-    sides = [
-        replace(side, modalities=modalities)
-        for side, modalities in zip(sides, weighted_by_size(sides), strict=True)
-    ]
-    return Layout(
-        sides[0], sides[1] if len(sides) > 1 else None, learn_targets(data, classes, partial)
-    )
+    sides = weighted_by_size(sides)
+    targets = learn_targets(data, classes, partial)
+    return Layout(sides[0], sides[1] if len(sides) > 1 else None, targets)
 
 
 def learn_targets(data: FitData, classes: Any = None, partial: bool = False) -> Targets | None:
     """Learn the classes; all of them must be among `classes` if these are given."""
     if data.y is None:
         return None
-    targets = Targets(data.known_y, classes)
+    y = data.y[data.labelled]
+    targets = Targets(y, classes)
     if classes is not None:
-        targets.check_known(data.known_y, "partial_fit")
+        targets.check_known(y, "partial_fit")
     if not partial:
-        labelled, weight = data.labelled, data.weight
-        weight = weight if weight is None or labelled is None else weight[labelled]
-        check_two_classes(data.known_y, weight, targets)
+        check_two_classes(data.known_y, targets)
     return targets
 
 
+@dataclass(eq=False)
 class PairedRows(torch.utils.data.Dataset[Any]):
-    """Rows of a fit on a device; all but the first may be None.
+    """Rows of a fit on a device; the columns are those of a `Batch`, and what is not there is None.
 
-    Parameters
-    ----------
-    observed, missing : Matrix of shape (n, n_columns)
-        Standardised modalities.
-    present : Tensor of shape (n, n_modalities)
-        1 where a row has a missing modality, else 0; None if all have all.
-    y : Tensor of shape (n,) or (n, n_labels)
-        Labels.
-    weight, label_weight, pair_weight : Tensor of shape (n,)
-        Weights of all rows, of those with a label, and of those with something of x_M; see `Batch`.
-    labelled : ndarray of bool of shape (n,)
-        Which rows have a label; None if all have.
-    index : Tensor of shape (n_rows,), optional
-        The rows that belong to this set, on the CPU; all of them by default.
+    `labelled` says which rows have a label, None if all have. The numbers of the rows that belong
+    to this set are its `index`.
     """
 
-    def __init__(
-        self,
-        observed: Matrix,
-        missing: Matrix | None = None,
-        present: Tensor | None = None,
-        y: Tensor | None = None,
-        weight: Tensor | None = None,
-        label_weight: Tensor | None = None,
-        pair_weight: Tensor | None = None,
-        labelled: np.ndarray | None = None,
-        index: Tensor | None = None,
-    ) -> None:
-        self.observed = observed
-        self.missing = missing
-        self.present = present
-        self.y = y
-        self.weight = weight
-        self.label_weight = label_weight
-        self.pair_weight = pair_weight
-        self.labelled = labelled
-        self.index = torch.arange(len(observed), device="cpu") if index is None else index
-        self.device = observed.device
+    observed: Matrix
+    missing: Matrix | None = None
+    present: Tensor | None = None
+    y: Tensor | None = None
+    weight: Tensor | None = None
+    label_weight: Tensor | None = None
+    pair_weight: Tensor | None = None
+    labelled: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        self.device = self.observed.device
+        self.index = torch.arange(len(self.observed), device="cpu")
 
     def subset(self, positions: np.ndarray) -> "PairedRows":
         """Return the set of the rows at these positions, which shares their storage."""
@@ -338,7 +262,6 @@ class PairedRows(torch.utils.data.Dataset[Any]):
         return codes
 
     def __len__(self) -> int:
-        """Return the number of rows."""
         return len(self.index)
 
     @property

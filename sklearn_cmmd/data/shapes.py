@@ -16,14 +16,7 @@ EXAMPLES = {
 def resolve_shape(modality: Modality, stored: tuple[int, ...] | None, name: str) -> Modality:
     """Fill in the shape of a row, and the axis of classes counted from its end.
 
-    Parameters
-    ----------
-    modality : Modality
-        With the positions of its columns.
-    stored : tuple of int or None
-        Shape of a row of the data, if they have more axes than two.
-    name : str
-        "X" or "X_missing", for messages.
+    `stored` is the shape of a row of the data, if they have more axes than two.
 
     Raises
     ------

@@ -10,7 +10,7 @@ from sklearn_cmmd.data.blocks import Block
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.tables import Table
 
-__all__ = ["ColumnStatistics", "pool", "range_of_class_sums", "rows_having"]
+__all__ = ["ColumnStatistics", "pool", "range_of_class_sums"]
 
 
 @dataclass(frozen=True)
@@ -28,43 +28,25 @@ class ColumnStatistics:
     def of(
         cls,
         table: Table,
-        weight: np.ndarray | None,
-        modalities: Sequence[Modality] = (),
+        weight: np.ndarray,
+        modalities: Sequence[Modality],
         present: np.ndarray | None = None,
     ) -> "ColumnStatistics":
-        """Read the table block by block and chunk by chunk, so that data on disk stay there.
+        """Read the table modality by modality and chunk by chunk, so that data on disk stay there.
 
-        With gaps, the statistics of a modality are over the rows where it is `present`. Those of
-        a modality that no row has are zero.
+        Only rows count where a modality is `present`. Of one that no row has, all is zero.
         """
-        if present is not None:
-            return cls._by_modality(table, weight, modalities, present)
-        parts = [cls.of_block(block, weight) for block in table.blocks.values()]
-        if len(parts) == 1:
-            return parts[0]
-        names = [field.name for field in fields(cls)]
-        return cls(*[np.concatenate([getattr(part, name) for part in parts]) for name in names])
-
-    @classmethod
-    def _by_modality(
-        cls,
-        table: Table,
-        weight: np.ndarray | None,
-        modalities: Sequence[Modality],
-        present: np.ndarray,
-    ) -> "ColumnStatistics":
         whole = {field.name: np.zeros(table.n_columns) for field in fields(cls)}
         for number, modality in enumerate(modalities):
-            having = rows_having(weight, present, number)
-            if having is not None and not having.any():
-                continue
-            part = cls.of_block(table.columns_of(modality), having)
-            for name, values in whole.items():
-                values[modality.columns] = getattr(part, name)
+            having = weight if present is None else weight * present[:, number]
+            if having.any():
+                part = cls.of_block(table.columns_of(modality), having)
+                for name, values in whole.items():
+                    values[modality.columns] = getattr(part, name)
         return cls(**whole | {"integer": whole["integer"].astype(bool)})
 
     @classmethod
-    def of_block(cls, block: Block, weight: np.ndarray | None) -> "ColumnStatistics":
+    def of_block(cls, block: Block, weight: np.ndarray) -> "ColumnStatistics":
         """Return the statistics of the rows of positive weight."""
         n_columns = block.shape[1]
         scaler = StandardScaler()
@@ -76,15 +58,6 @@ class ColumnStatistics:
             least = np.minimum(least, values.min(axis=0))
             greatest = np.maximum(greatest, values.max(axis=0))
         return cls(scaler.mean_, scaler.scale_, scaler.var_, least, greatest, integer)
-
-
-def rows_having(
-    weight: np.ndarray | None, present: np.ndarray | None, number: int
-) -> np.ndarray | None:
-    """Return the weights of the rows, zero where they lack the modality of this number."""
-    if present is None:
-        return weight
-    return present[:, number] if weight is None else weight * present[:, number]
 
 
 def pool(statistics: ColumnStatistics, modality: Modality) -> tuple[np.ndarray, np.ndarray]:
@@ -111,7 +84,7 @@ def _channel_of_columns(modality: Modality) -> np.ndarray:
 
 
 def range_of_class_sums(
-    table: Table, modality: Modality, weight: np.ndarray | None
+    table: Table, modality: Modality, weight: np.ndarray
 ) -> tuple[float, float]:
     """Return the least and the greatest sum of a row's values along the axis of the classes."""
     least, greatest = np.inf, -np.inf

@@ -24,20 +24,10 @@ SLICE_DICT_HINT = (
 class Table:
     """Checked input: blocks of columns side by side, none of them copied if it could be helped.
 
-    Attributes
-    ----------
-    name, owner : str
-        "X" or "X_missing", and the class of the estimator, for messages.
-    blocks : dict of str to Block
-        What was not a mapping is one block whose name is "".
-    names : dict of str to Index or list
-        Column names of the blocks that were DataFrames.
-    shapes : dict of str to tuple of int
-        Shapes of a row of the blocks that had more axes than two.
-    labels : dict of str to Index
-        Row labels of the blocks that were DataFrames of pandas.
-    has_gaps : bool
-        Whether there are NaN.
+    What was not a mapping is one block whose name is "". `names` are the column names of the blocks
+    that were DataFrames, `labels` their row labels, `shapes` the shapes of a row of those that had
+    more axes than two. `has_gaps` says whether there are NaN. `name` ("X" or "X_missing") and
+    `owner`, the class of the estimator, are for messages.
     """
 
     name: str
@@ -96,25 +86,9 @@ class Table:
 def read_table(
     data: Any, name: str, estimator: Any, min_rows: int = 1, gaps: bool = False
 ) -> Table:
-    """Check an input of two axes or more, or a mapping of them.
+    """Check an input of two axes or more, or a mapping of names to them.
 
-    Parameters
-    ----------
-    data : array-like, DataFrame, sparse matrix, IndexedArray or mapping of str to these
-        The input.
-    name : str
-        What the error messages call it.
-    estimator : estimator
-        Whose messages they are.
-    min_rows : int
-        Least number of rows.
-    gaps : bool
-        Whether dense values may be NaN.
-
-    Returns
-    -------
-    Table
-        Views of the data wherever no conversion was needed.
+    `name` and `estimator` are for messages, `gaps` says whether dense values may be NaN.
 
     Raises
     ------
@@ -151,18 +125,13 @@ def _parts(data: Any, name: str) -> dict[str, Any]:
     return dict(data)
 
 
-def presence(table: Table, modalities: Sequence[Modality]) -> np.ndarray | None:
+def presence(table: Table, modalities: Sequence[Modality]) -> np.ndarray:
     """Return 1 where a row has a modality, else 0: float32 of shape (n_rows, n_modalities).
 
-    None stands for a table without gaps.
-
-    Raises
-    ------
-    ValueError
-        If a row has a modality in part.
+    A ValueError says that a row has a modality in part.
     """
     if not table.has_gaps:
-        return None
+        return np.ones((table.n_rows, len(modalities)), np.float32)
     return np.stack([_has(table, modality) for modality in modalities], axis=1)
 
 
@@ -197,16 +166,10 @@ def check_row_counts(n_rows: int, others: dict[str, Any]) -> None:
             )
 
 
-def check_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
-    """Return weights whose positive ones have a mean of one, or None if all are equal.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If they are not numbers, not finite, negative, or all zero.
-    """
+def check_weight(sample_weight: Any, n_rows: int) -> np.ndarray:
+    """Return weights whose positive ones have a mean of one."""
     if sample_weight is None:
-        return None
+        return np.ones(n_rows)
     if isinstance(sample_weight, str):
         raise TypeError(
             f"sample_weight must be numbers, one for each row. Got {sample_weight!r} instead; "
@@ -224,5 +187,5 @@ def check_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
             f"Got a least weight of {weight.min()} and a sum of {weight.sum()} instead."
         )
     if (weight == weight[0]).all():
-        return None
+        return np.ones(n_rows)
     return weight / weight[weight > 0].mean()

@@ -23,21 +23,10 @@ LOST_MARKS = ("-1", "-1.0", "nan", "NaN", "<NA>", "NaT")
 
 
 class Targets:
-    """The classes of a fit.
+    """The classes of a fit, sorted, or the numbers of the labels of multilabel data.
 
-    Parameters
-    ----------
-    y : array
-        Checked labels, without those rows that have none.
-    classes : array-like, optional
-        All classes there are, where `y` is a part of the data.
-
-    Attributes
-    ----------
-    classes : ndarray of shape (n_classes,)
-        Sorted classes, or the numbers of the labels.
-    multilabel : bool
-        Whether each row may have several labels.
+    `y` are checked labels, without those rows that have none; `classes` all classes there are,
+    where `y` is a part of the data.
     """
 
     def __init__(self, y: Any, classes: Any = None) -> None:
@@ -57,20 +46,19 @@ class Targets:
         """Name of the distribution of y given z."""
         return "bernoulli" if self.multilabel else "categorical"
 
-    def encode(self, y: Any, labelled: np.ndarray | None = None) -> np.ndarray:
+    def encode(self, y: Any, labelled: np.ndarray) -> np.ndarray:
         """Return codes (n,) of dtype int64, or an indicator (n, n_classes) of dtype float32.
 
         They are zero where a row is not `labelled`.
         """
-        if labelled is not None:
-            known = self.encode(y[labelled])
-            codes = np.zeros((len(labelled), *known.shape[1:]), known.dtype)
-            codes[labelled] = known
-            return codes
+        known = y[labelled]
         if self.multilabel:
-            dense = y.toarray() if sp.issparse(y) else np.asarray(y)
-            return dense.astype(np.float32)
-        return np.searchsorted(self.classes, y).astype(np.int64)
+            known = (known.toarray() if sp.issparse(known) else known).astype(np.float32)
+        else:
+            known = np.searchsorted(self.classes, known).astype(np.int64)
+        codes = np.zeros((len(labelled), *known.shape[1:]), known.dtype)
+        codes[labelled] = known
+        return codes
 
     def decode(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the most probable class, or an indicator of the labels above one half."""
@@ -105,22 +93,11 @@ class Targets:
             )
 
 
-def check_labels(y: Any, classes: Any = None) -> tuple[Any, np.ndarray | None]:
-    """Check y.
+def check_labels(y: Any, classes: Any = None) -> tuple[Any, np.ndarray]:
+    """Check y; return it as an array, and which rows have a label.
 
-    Parameters
-    ----------
-    y : array-like
-        Classes, or an indicator matrix for multilabel data.
-    classes : array-like, optional
-        The classes, where they are known before. If -1 is among them, it marks nothing.
-
-    Returns
-    -------
-    y : array
-        A 1-D array of classes or a 2-D indicator.
-    labelled : ndarray of bool of shape (n,), or None
-        Which rows have a label; None if all have.
+    If -1 is among `classes`, which are those that are known before, it marks nothing. Rows without
+    a label hold any of the others.
 
     Raises
     ------
@@ -146,9 +123,7 @@ def check_labels(y: Any, classes: Any = None) -> tuple[Any, np.ndarray | None]:
         )
     if known.shape[0]:
         _check_targets(known)
-    if labelled.all():
-        return known, None
-    return _spread(known, labelled), labelled
+    return known if labelled.all() else _spread(known, labelled), labelled
 
 
 def _spread(known: Any, labelled: np.ndarray) -> np.ndarray:
@@ -260,11 +235,11 @@ def _check_targets(y: Any) -> None:
     check_classification_targets(y)
 
 
-def check_two_classes(y: Any, weight: np.ndarray | None, targets: Targets) -> None:
+def check_two_classes(y: Any, targets: Targets) -> None:
     """Raise a ValueError if the labelled rows of positive weight have one class only."""
     if targets.multilabel:
         return
-    present = np.unique(y if weight is None else y[weight > 0])
+    present = np.unique(y)
     if len(present) < 2:
         raise ValueError(
             f"y must have at least two classes among the rows of positive weight. Got the class "
@@ -273,9 +248,9 @@ def check_two_classes(y: Any, weight: np.ndarray | None, targets: Targets) -> No
         )
 
 
-def warn_of_unlabelled(labelled: np.ndarray | None) -> None:
+def warn_of_unlabelled(labelled: np.ndarray) -> None:
     """Say how many rows have no label, if any."""
-    if labelled is not None:
+    if not labelled.all():
         warnings.warn(
             f"{np.sum(~labelled)} of the {len(labelled)} rows of y have no label (-1, NaN, None or "
             "NA). They are learned from without one. If -1 is a class of yours, rename it.",

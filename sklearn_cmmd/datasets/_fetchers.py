@@ -177,31 +177,11 @@ def fetch_svhn(
 
 
 def order_of_columns(flat: np.ndarray) -> str:
-    """Find how images of 32 by 32 by 3 values were flattened.
+    """Find how images of 32 by 32 by 3 values were flattened: axes from the slowest to the fastest.
 
-    OpenML does not say it for SVHN, and a wrong order goes unnoticed: the shapes fit. In the right
-    one neighbouring pixels are alike. Rows and columns are told apart by the strokes of digits,
-    which run downwards more often than across: a pixel differs less from the one below than
-    from the one beside. In 10,000 published test images this holds for every 50 in a row.
-
-    Parameters
-    ----------
-    flat : ndarray of shape (n, 3072)
-        Flattened images; the first 1,000 are looked at.
-
-    Returns
-    -------
-    {"yxc", "xyc", "cyx", "cxy"}
-        Axes from the slowest to the fastest: y counts rows, x columns, and c channels.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_cmmd.datasets._fetchers import order_of_columns
-    >>> stripes = np.zeros((1, 32, 32, 3), dtype=np.uint8)
-    >>> stripes[:, :, ::8, 0] = 255
-    >>> order_of_columns(stripes.transpose(0, 3, 1, 2).reshape(1, -1))
-    'cyx'
+    OpenML does not say it for SVHN, and a wrong order goes unnoticed, since the shapes fit. In the
+    right one neighbouring pixels are alike. The strokes of digits run downwards more often than
+    across, so that a pixel differs less from the one below (y) than from the one beside (x).
     """
 
     def roughness(order: str) -> float:

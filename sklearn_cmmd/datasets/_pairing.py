@@ -61,25 +61,10 @@ def matched_rows(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Match rows of several sources at random within each digit.
 
-    Each view has a random stream of its own, so that further views leave the first as they are.
-
-    Parameters
-    ----------
-    targets : mapping of str to ndarray of int64
-        For each view, the digits of its source.
-    n_repeats : int
-        How often the rows of a digit are permuted anew.
-    max_per_class : int
-        Most rows of a source for each digit; the first ones are taken.
-    root : SeedSequence
-        Its next children drive the permutations.
-
-    Returns
-    -------
-    dict of str to ndarray of int32
-        For each view, rows of its source.
-    ndarray of int64
-        The digits of these rows, in ascending order.
+    `targets` are the digits of the source of each view, which has a random stream of its own, so
+    that further views leave the first as they are. The rows of a digit are permuted `n_repeats`
+    times, the first `max_per_class` of each source. Returns for each view rows of its source, and
+    the digits of these rows, in ascending order.
 
     Raises
     ------

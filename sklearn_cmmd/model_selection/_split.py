@@ -111,5 +111,5 @@ class SemiSupervisedSplit(GroupsConsumerMixin, BaseCrossValidator):
 def _labelled_part(y: Any, groups: Any) -> tuple[Any, np.ndarray, np.ndarray | None]:
     """Return y, checked, the numbers of its rows with a label, and their groups."""
     y, labelled = check_labels(y)
-    has = np.arange(y.shape[0]) if labelled is None else np.flatnonzero(labelled)
+    has = np.flatnonzero(labelled)
     return y, has, None if groups is None else np.asarray(groups)[has]

@@ -26,20 +26,8 @@ __all__ = ["CMMD"]
 class CMMD(nn.Module):
     """Prior p(z|x_O), encoder q(z|x_O,x_M,y), decoder p(x_M|x_O,z) and classifier p(y|z).
 
-    Parameters
-    ----------
-    architecture : Architecture
-        Shapes of the networks. Without missing modalities there is no decoder, without labels
-        no classifier, and the encoder does not see what is not there.
-
-    Attributes
-    ----------
-    prior, encoder : Conditional
-        Networks that return a Gaussian of `latent_dim` variables.
-    decoder : Decoder or None
-        Network that returns the joint distribution of the missing modalities.
-    classifier : Conditional or None
-        Network that returns a distribution over the labels.
+    Each returns a distribution. Without missing modalities there is no decoder, without labels no
+    classifier, and the encoder does not see what is not there.
     """
 
     def __init__(self, architecture: Architecture) -> None:

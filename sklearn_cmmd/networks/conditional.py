@@ -21,15 +21,7 @@ __all__ = [
 
 
 class Columns(nn.Module):
-    """Some of the last axis' entries, as a view where they are contiguous.
-
-    Parameters
-    ----------
-    positions : sequence of int
-        Which.
-    width : int
-        Number of entries there are.
-    """
+    """Some of the last axis' `width` entries, as a view where they are contiguous."""
 
     def __init__(self, positions: Sequence[int], width: int) -> None:
         super().__init__()
@@ -52,15 +44,9 @@ class Columns(nn.Module):
 class JointFeatures(nn.Module):
     """Features of a context: a body for each group of its columns, then a layer that mixes them.
 
-    Parameters
-    ----------
-    parts : sequence of (sequence of int, nn.Module)
-        Each group's positions in the context, and its body, a module with `out_features`. One
-        group, the usual case, needs no mixing layer.
-    width : int
-        Number of columns of the context.
-    mix : callable
-        Makes the mixing layer from the width of the bodies' joint output.
+    `parts` are each group's positions in the context of `width` columns, and its body, a module
+    with `out_features`. One group, the usual case, needs no mixing layer; `mix` makes it from the
+    width of the bodies' joint output.
     """
 
     def __init__(
@@ -140,20 +126,9 @@ class GeneratorHead(nn.Module):
 class Decoder(nn.Module):
     """p(x_M | x_O, z): the missing modalities, in one network or in several.
 
-    Parameters
-    ----------
-    features : sequence of JointFeatures
-        The networks.
-    heads : sequence of nn.Module
-        One head for each modality.
-    network : sequence of int
-        For each modality, which of the networks its head sits on.
-    columns : sequence of sequences of int
-        For each modality, its columns of x_M.
-    weights : sequence of float
-        For each modality, the weight of its log-likelihood.
-    sees_observed : bool
-        Whether the networks see x_O beside z.
+    For each modality there is a head, the number of the network in `features` that it sits on, its
+    columns of x_M and the weight of its log-likelihood. `sees_observed` says whether the networks
+    see x_O beside z.
     """
 
     def __init__(

@@ -5,10 +5,9 @@ generator goes the same way back. At 32 × 32 with three channels, and at eight 
 symbols, these are the networks that the literature on MNIST-SVHN-Text uses (tables H.3 and H.5 of
 [1]_).
 
-References
-----------
-.. [1] Mancisidor, Kampffmeyer, Aas, Jenssen. Discriminative multimodal learning via conditional
-   priors in generative models. Neural Networks 169 (2024). https://doi.org/10.1016/j.neunet.2023.10.048
+References ---------- .. [1] Mancisidor, Kampffmeyer, Aas, Jenssen. Discriminative multimodal
+learning via conditional priors in generative models. Neural Networks 169 (2024).
+https://doi.org/10.1016/j.neunet.2023.10.048
 """
 
 import math
@@ -100,15 +99,7 @@ def plan(shape: Sequence[int]) -> list[ConvSpec]:
 
 
 class ConvBody(nn.Module):
-    """Flat rows that are images or sequences to 128 features.
-
-    Parameters
-    ----------
-    grid : Grid
-        Shape of a row; without channels it has one.
-    activation : str
-        Function applied after each layer; see `MLP`.
-    """
+    """Flat rows that are images or sequences to 128 features; without channels they have one."""
 
     def __init__(self, grid: Grid, activation: str) -> None:
         super().__init__()
@@ -135,16 +126,7 @@ class ConvBody(nn.Module):
 class ConvGenerator(nn.Module):
     """Features to the raw numbers of a likelihood, as flat rows: `ConvBody` run backwards.
 
-    Parameters
-    ----------
-    in_features : int
-        Width of the input.
-    grid : Grid
-        Shape of a row.
-    per_value : int
-        Number of raw numbers for each value of a row.
-    activation : str
-        Function applied after each layer but the last.
+    There are `per_value` raw numbers for each value of a row.
     """
 
     def __init__(self, in_features: int, grid: Grid, per_value: int, activation: str) -> None:

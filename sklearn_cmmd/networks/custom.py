@@ -22,16 +22,8 @@ class CustomNetwork(nn.Module):
     """A user's network, with torch's global random stream kept out of it.
 
     Its weights, and its dropout in training, draw from torch's global stream; this stream is
-    seeded for them from the generator at hand, and afterwards put back.
-
-    Parameters
-    ----------
-    title : str
-        What messages call it.
-    build : callable
-        Makes the network.
-    in_shape : tuple of int
-        Shape of one row of its input.
+    seeded for them from the generator at hand, and afterwards put back. `title` is what messages
+    call it, `in_shape` the shape of one row of its input.
     """
 
     def __init__(
@@ -77,15 +69,8 @@ class CustomNetwork(nn.Module):
 class CustomBody(CustomNetwork):
     """A user's network from a modality to features.
 
-    Parameters
-    ----------
-    name : str
-        The modality's name.
-    factory : callable
-        Takes the shape of a row, channels first, and returns a network from (batch, *shape) to
-        (batch, features).
-    grid : Grid
-        Shape of a row.
+    `factory` takes the shape of a row, channels first, and returns a network from (batch, *shape)
+    to (batch, features).
     """
 
     def __init__(
@@ -109,21 +94,10 @@ class CustomBody(CustomNetwork):
 
 
 class CustomGenerator(CustomNetwork):
-    """A user's network from features to the raw numbers of a likelihood.
+    """A user's network from features to the raw numbers of a likelihood, `per_value` for a value.
 
-    Parameters
-    ----------
-    name : str
-        The modality's name.
-    factory : callable
-        Takes the width of the input and the shape of the output, channels first, and returns a
-        network from (batch, width) to (batch, *shape).
-    in_features : int
-        Width of the input.
-    grid : Grid
-        Shape of a row.
-    per_value : int
-        Number of raw numbers for each value; the output's first axis is so many times longer.
+    `factory` takes the width of the input and the shape of the output, channels first, and returns
+    a network from (batch, width) to (batch, *shape).
     """
 
     def __init__(

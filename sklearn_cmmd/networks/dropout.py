@@ -11,14 +11,10 @@ LEVELS = 2**16
 class Dropout:
     """What one pass through the networks in training draws on, in the order in which layers ask.
 
-    Parameters
-    ----------
-    keep : Tensor of shape (batch, units), optional
-        For each row and each hidden unit the factor of its output, 0 or 1 / (1 − rate); the units
-        of all layers side by side. Those of a layer that sees r draws of every row, one set after
-        the other, are there r times. None silences no unit.
-    generator : torch.Generator, optional
-        Source of the randomness of users' networks.
+    `keep`, of shape (batch, units), has for each row and each hidden unit the factor of its output,
+    0 or 1 / (1 − rate), the units of all layers side by side. Those of a layer that sees r draws of
+    every row, one set after the other, are there r times. None silences no unit. The generator is
+    the source of the randomness of users' networks.
     """
 
     def __init__(self, keep: Tensor | None, generator: torch.Generator | None = None) -> None:
@@ -39,18 +35,9 @@ class Dropout:
 
 
 def keep_mask(bits: Tensor, rate: float) -> Tensor:
-    """Return 0 with probability `rate`, else what keeps the mean at one.
+    """Return 0 with probability `rate`, else what keeps the mean at one, as float32.
 
-    Parameters
-    ----------
-    bits : Tensor of int16
-        Uniform over all its values, so that the rate is met to 1 / 65,536.
-    rate : float
-        Probability in [0, 1).
-
-    Returns
-    -------
-    Tensor of float32, in the shape of `bits`
+    The bits are int16, uniform over all values, so that the rate is met to 1 / 65,536.
     """
     silenced = min(round(rate * LEVELS), LEVELS - 1)
     # Written straight into floats: a third of the time of a comparison and a conversion.

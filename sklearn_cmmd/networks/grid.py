@@ -10,15 +10,7 @@ __all__ = ["Grid"]
 
 @dataclass(frozen=True)
 class Grid:
-    """Shape of a modality's row as its user stores it, and where the channels stand.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        The shape; a flat row has one axis.
-    channels : {"first", "last"} or None
-        Which axis holds channels; None if none does.
-    """
+    """Shape of a modality's row as its user stores it, and where the channels stand, if any."""
 
     shape: tuple[int, ...]
     channels: str | None = None

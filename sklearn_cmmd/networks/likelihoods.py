@@ -62,21 +62,11 @@ class Likelihood(nn.Module):
 class ScaledLikelihood(Likelihood):
     """What the likelihoods with a scale have in common.
 
-    The logarithm of a learned scale is bound · tanh(raw / bound): about `raw` near zero, and never
-    beyond ± `bound`, which is the floor that keeps a constant column from an infinite density.
-
-    Parameters
-    ----------
-    features : int
-        Number of variables.
-    scale : {"column", "row"} or tuple of float
-        "column" learns one scale for each variable: a scale for each row too fits a column that
-        hardly ever changes so tightly that one other value in a held-out row outweighs everything
-        else in the loss. "row" takes scales from the network. Numbers fix them.
-    power : float
-        The power of the scale whose logarithm is learned: 2 for a variance.
-    bound : float
-        Greatest absolute value of that logarithm.
+    "column" learns one scale for each variable: a scale for each row too fits a column that hardly
+    ever changes so tightly that one other value in a held-out row outweighs everything else in the
+    loss. "row" takes scales from the network. Numbers fix them. What is learned is the logarithm of
+    a `power` of the scale, 2 for a variance, as bound · tanh(raw / bound): about `raw` near zero,
+    and never beyond ± `bound`, which keeps a constant column from an infinite density.
     """
 
     def __init__(self, features: int, scale: Scale, power: float, bound: float) -> None:
@@ -148,16 +138,10 @@ class BernoulliLikelihood(Likelihood):
 
 
 class CategoricalLikelihood(Likelihood):
-    """Classes by their unnormalised log-probabilities, along one axis of the event.
+    """Classes by their unnormalised log-probabilities, along one axis of the event's shape.
 
-    Parameters
-    ----------
-    features : int
-        Number of variables, over all positions.
-    shape : tuple of int, optional
-        Shape of the event; by default one position with all variables as its classes.
-    axis : int
-        Axis of the classes, counted from the end of the shape.
+    The axis is counted from the end. Without a shape there is one position, and all variables are
+    its classes.
     """
 
     def __init__(self, features: int, shape: tuple[int, ...] = (), axis: int = -1) -> None:

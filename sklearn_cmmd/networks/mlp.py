@@ -45,16 +45,8 @@ def hidden_gain(activation: str) -> float:
 class MLP(nn.Module):
     """Hidden layers of a fully connected network, each followed by activation and dropout.
 
-    The masks of the dropout are drawn elsewhere, for all networks in one call; see `Dropout`.
-
-    Parameters
-    ----------
-    in_features : int
-        Width of the input.
-    hidden : sequence of int
-        Widths of the layers. An empty sequence makes the identity.
-    activation : {"relu", "softplus", "tanh", "silu", "gelu"}
-        Function applied after each layer.
+    Without layers it is the identity. The masks of the dropout are drawn elsewhere, for all
+    networks in one call; see `Dropout`.
     """
 
     def __init__(self, in_features: int, hidden: Sequence[int], activation: str) -> None:

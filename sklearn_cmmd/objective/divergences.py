@@ -34,18 +34,7 @@ ESTIMATORS = ("u", "v", "closed")
 
 
 def gaussian_kl(q: Gaussian, p: Gaussian) -> Tensor:
-    r"""KL divergence :math:`KL(q \| p)` of diagonal Gaussians.
-
-    Parameters
-    ----------
-    q, p : Gaussian
-        Of shape (..., d).
-
-    Returns
-    -------
-    Tensor of shape (...,)
-        Divergence in nats, summed over the d dimensions.
-    """
+    r"""KL divergence :math:`KL(q \| p)` of diagonal Gaussians, (..., d), in nats, (...,)."""
     log_ratio = q.log_var - p.log_var
     mahalanobis = (q.loc - p.loc).square() * torch.exp(-p.log_var)
     return 0.5 * (torch.expm1(log_ratio) - log_ratio + mahalanobis).sum(-1)
@@ -54,13 +43,8 @@ def gaussian_kl(q: Gaussian, p: Gaussian) -> Tensor:
 def bandwidths(bandwidth: float | str | tuple[float, ...], dim: int) -> tuple[float, ...]:
     """Return the kernel's widths h in `dim` dimensions.
 
-    Parameters
-    ----------
-    bandwidth : float, sequence of float, "dimension" or "authors"
-        "dimension" is h² = dim, for which two draws of N(0, I) are about √2 widths apart in any
-        dimension. "authors" is h² = dim² / 2, the nearly flat kernel of the released code.
-    dim : int
-        Number of latent variables.
+    "dimension" is h² = dim, for which two draws of N(0, I) are about √2 widths apart in any
+    dimension. "authors" is h² = dim² / 2, the nearly flat kernel of the released code.
     """
     if bandwidth == "dimension":
         return (dim**0.5,)
@@ -100,17 +84,7 @@ def expected_kernel_minus_one(a: Gaussian, b: Gaussian, widths: tuple[float, ...
     .. math:: E\,k = \prod_d \sqrt{\frac{h^2}{s_d}} \exp\Bigl(-\frac{(m_d - m'_d)^2}{2 s_d}\Bigr),
         \qquad s_d = h^2 + v_d + v'_d.
 
-    Parameters
-    ----------
-    a, b : Gaussian
-        Of shapes (n, d) and (m, d).
-    widths : tuple of float
-        Widths h, over which the result is averaged.
-
-    Returns
-    -------
-    Tensor of shape (n, m)
-        In O(n · m · d) operations.
+    It is averaged over the widths h, of shape (n, m), and takes n · m · d operations.
     """
     squared = (a.loc[:, None] - b.loc).square()  # (n, m, d)
     variance = torch.exp(a.log_var)[:, None] + torch.exp(b.log_var)
@@ -133,28 +107,12 @@ def mmd(
     estimator: str = "u",
     weight: Tensor | None = None,
 ) -> Tensor:
-    """Squared MMD between the batch's marginals of q and p.
+    """Squared MMD between the batch's marginals of q and p, (B, d), row by row in pairs.
 
-    Parameters
-    ----------
-    q, p : Gaussian
-        Of shape (B, d), row by row in pairs.
-    z_q, z_p : Tensor of shape (B, d)
-        A draw of each.
-    kernel : {"gaussian", "imq"}
-        The kernel.
-    bandwidth : float, sequence of float, "dimension" or "authors"
-        Its width or widths; see `bandwidths`.
-    estimator : {"u", "v", "closed"}
-        "u", the unbiased statistic over draws; "v", the biased one, never negative; "closed", the
-        unbiased one with the kernel's expectation in place of draws (Gaussian kernel only).
-    weight : Tensor of shape (B,), optional
-        Weights of the rows, of mean one over the data.
-
-    Returns
-    -------
-    Tensor of shape ()
-        Zero for a single row under the unbiased estimators.
+    `z_q` and `z_p` are a draw of each. "u" is the unbiased statistic over draws; "v" the biased
+    one, never negative; "closed" the unbiased one with the kernel's expectation in place of draws
+    (Gaussian kernel only). The unbiased ones are zero for a single row. Weights have a mean of one
+    over the data.
     """
     widths = bandwidths(bandwidth, q.loc.shape[-1])
     if estimator == "closed":

@@ -20,13 +20,11 @@ The scales of the columns of x_M are learned. Networks that know their few rows 
 them too small. So imaginary rows may stand beside the data, each off by one, a standard deviation,
 in every column. For a variance this is an inverse gamma prior.
 
-References
-----------
-.. [1] Mancisidor, Kampffmeyer, Aas, Jenssen. Discriminative multimodal learning via conditional
-   priors in generative models. Neural Networks 169 (2024). https://doi.org/10.1016/j.neunet.2023.10.048
-.. [2] Hinton, Vinyals, Dean. Distilling the knowledge in a neural network. arXiv:1503.02531 (2015).
-.. [3] Vapnik, Vashist. A new learning paradigm: learning using privileged information. Neural
-   Networks 22 (2009).
+References ---------- .. [1] Mancisidor, Kampffmeyer, Aas, Jenssen. Discriminative multimodal
+learning via conditional priors in generative models. Neural Networks 169 (2024).
+https://doi.org/10.1016/j.neunet.2023.10.048 .. [2] Hinton, Vinyals, Dean. Distilling the knowledge
+in a neural network. arXiv:1503.02531 (2015). .. [3] Vapnik, Vashist. A new learning paradigm:
+learning using privileged information. Neural Networks 22 (2009).
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -69,32 +67,10 @@ class Outputs(NamedTuple):
 
 @dataclass(frozen=True)
 class Loss:
-    r"""The weights of the objective and the choices that the formula leaves open.
+    """The weights of the objective and the choices that the formula leaves open.
 
-    Parameters
-    ----------
-    omega : float in [0, 1]
-        Weight :math:`\omega` of the KL divergence; the MMD gets :math:`(1 - \omega) \lambda`.
-    lam : float
-        Weight :math:`\lambda` of the MMD.
-    alpha : float
-        Weight :math:`\alpha` of the classification loss, per row.
-    kernel, bandwidth, mmd_estimator
-        How the MMD is computed; see `sklearn_cmmd.objective.divergences.mmd`.
-    classifier_input : {"mean", "draw"}
-        Whether the classifier is trained on the mean of the prior or on a draw of it.
-    decode_prior : float in [0, 1]
-        Share of the reconstruction that is computed with z from the prior instead of q.
-    distillation : float
-        Weight :math:`\delta`, relative to α, of what the classifier under q teaches the one under
-        the prior. Without effect where the encoder sees the label.
-    teacher_weight : float
-        Weight :math:`\tau`, relative to α, of the labels under q, if it is to teach.
-    label_smoothing : float in [0, 1)
-        Share of a label that is spread evenly over all classes, or over yes and no.
-    scale_prior : float
-        Number of imaginary rows that draw the learned scales of x_M to one, for each row of the
-        data.
+    They are parameters of `CMMDClassifier` and of `Objective`, resolved. `scale_prior` is the
+    number of imaginary rows, which draw the learned scales of x_M to one, for each row of the data.
     """
 
     omega: float
@@ -120,19 +96,10 @@ class Loss:
     ) -> Evaluation:
         """Compute the terms of a minibatch.
 
-        Parameters
-        ----------
-        module : CMMD
-            The networks.
-        batch : Batch
-            The minibatch.
-        noise : Tensor of shape (batch, latent_dim)
-            Standard normal noise, shared by the draw of q and that of the prior.
-        dropout : Dropout, optional
-            What silences hidden units in training.
-        networks_in : context manager, optional
-            Where the networks run, such as `torch.autocast`. Losses and divergences are computed
-            outside of it, in the precision of what the networks put out.
+        `noise`, standard normal of shape (batch, latent_dim), is shared by the draw of q and that
+        of the prior. `networks_in` is a context in which the networks run, such as
+        `torch.autocast`. Losses and divergences are computed outside of it, in the precision of
+        what the networks put out.
         """
         labels = None
         if batch.y is not None:

@@ -22,21 +22,7 @@ __all__ = ["Observers", "unfitted"]
 
 
 class Observers:
-    """A user's callbacks in a training run. Without any, nothing is told.
-
-    Parameters
-    ----------
-    callbacks : sequence of skorch callbacks
-        Callbacks, or pairs of a name and one.
-    schedule : Schedule
-        What the net shows of it.
-    module : CMMD
-        The networks in training.
-    optimizer : torch.optim.Optimizer
-        Their optimizer.
-    rows, held_out : PairedRows
-        The two sets of rows.
-    """
+    """A user's callbacks in a training run. Without any, nothing is told."""
 
     def __init__(
         self,

@@ -31,14 +31,9 @@ WRITING_SHARE = 0.1
 
 
 class Checkpoint:
-    """The checkpoint of one fit.
+    """The checkpoint of one fit in a folder, which is made if it is not there.
 
-    Parameters
-    ----------
-    folder : str or path
-        Where it is; made if it is not there.
-    identity : dict of str to str
-        What the fit is: each parameter, and a hash of each input.
+    `identity` says what the fit is: each parameter, and a hash of each input.
     """
 
     def __init__(self, folder: str | os.PathLike[str], identity: dict[str, str]) -> None:
@@ -52,10 +47,7 @@ class Checkpoint:
     def read(self) -> tuple[TrainingState, dict[str, Any]] | None:
         """Return the state and the root of the random streams, or None if there is no file.
 
-        Raises
-        ------
-        ValueError
-            If the file is of another fit, or no checkpoint at all.
+        A ValueError says that the file is of another fit, or no checkpoint at all.
         """
         if not self.path.exists():
             return None
@@ -161,16 +153,8 @@ def identity_of(
 ) -> dict[str, str]:
     """Return what a fit is: its parameters as text, and a hash of each input.
 
-    Parameters
-    ----------
-    estimator : estimator
-        What does not change the result, and callbacks, which cannot be told apart, are left out.
-    data : FitData
-        Its data.
-    device : torch.device
-        Where it computes.
-    start : torch.nn.Module, optional
-        The networks that it starts from.
+    What does not change the result, and callbacks, which cannot be told apart, are left out.
+    `start` are the networks that it starts from.
     """
     params = estimator.get_params(deep=True)
     identity = {

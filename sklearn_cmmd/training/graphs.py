@@ -27,19 +27,8 @@ class GraphedSteps:
 
     Every call is one step of the training, also those before the capture, so that the weights and
     the random numbers are those of plain steps. If a step cannot be captured, a warning says so
-    once, and the steps go on as plain ones.
-
-    Parameters
-    ----------
-    step : callable
-        Takes the numbers of a minibatch's rows, on the device, updates the weights, and returns a
-        tensor.
-    generators : sequence of torch.Generator
-        What it draws from.
-    optimizer : torch.optim.Optimizer
-        Made ready for captures when the first one comes.
-    device : torch.device
-        A CUDA device.
+    once, and the steps go on as plain ones. `step` takes the numbers of a minibatch's rows, on the
+    device, updates the weights, and returns a tensor; it draws from the generators.
     """
 
     def __init__(

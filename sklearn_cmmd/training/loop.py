@@ -33,20 +33,9 @@ FAR = 10
 class Trained:
     """What a training run leaves behind, besides the weights.
 
-    Attributes
-    ----------
-    history : dict of str to list of float
-        The mean of every term for each epoch.
-    moments : dict of str to Tensor
-        Those of the optimizer that belong to the weights.
-    n_epochs, best_epoch : int
-        Number of epochs run, and after which of them the weights were taken.
-    best_loss : float or None
-        The watched loss of that epoch; None if no rows were held out.
-    failure : str or None
-        Why training broke off, if it did because numbers were not finite.
-    interrupted : bool
-        Whether it was stopped from the keyboard.
+    The moments of the optimizer belong to the weights, which were taken after the epoch
+    `best_epoch`, with this loss of the rows held out, if any. `failure` says why training broke
+    off, if numbers were not finite; `interrupted` whether it was stopped from the keyboard.
     """
 
     history: dict[str, list[float]]
@@ -88,23 +77,9 @@ class Losses(NamedTuple):
 class Loop:
     """One training run.
 
-    Parameters
-    ----------
-    plan : Plan
-        Objective and schedule.
-    module : CMMD
-        The networks, on the device of the rows; they are trained in place.
-    rows, held_out : PairedRows
-        Rows to learn from, and rows to watch. With the latter, training stops early and the
-        weights of the best epoch are restored.
-    seeds : Seeds
-        Where the random streams begin.
-    callbacks : sequence of skorch callbacks
-        Called as skorch calls them.
-    verbose : int
-        Whether to show progress.
-    moments : dict of str to Tensor, optional
-        Those of an optimizer to go on from, as in `Trained`.
+    The module is on the device of the rows, and trained in place. With rows held out, training
+    stops early and the weights of the best epoch are restored. `seeds` say where the random streams
+    begin, `moments` are those of an optimizer to go on from, as in `Trained`.
     """
 
     def __init__(
@@ -150,13 +125,7 @@ class Loop:
     # --- the run ----------------------------------------------------------------------------
 
     def run(self, keep: Callable[[TrainingState], None] = lambda state: None) -> Trained:
-        """Train until the end.
-
-        Parameters
-        ----------
-        keep : callable
-            Given the state after every epoch, for instance to write it to a file.
-        """
+        """Train until the end; `keep` is given the state after every epoch."""
         failure, interrupted = None, False
         progress = Progress(self.verbose, self.state.epoch, self.plan.schedule.max_epochs)
         self.observers.recall(self.state.history, self.state.epoch)

@@ -18,15 +18,7 @@ class Noise(NamedTuple):
 
 
 class NoiseSource:
-    """The noise of one model's training, step after step.
-
-    Parameters
-    ----------
-    latent, dropout : torch.Generator
-        Two streams, so that models of unlike dropout can share their noise.
-    latent_dim, units : int
-        Columns of what is drawn. Without units there are no bits.
-    """
+    """The noise of one model's training, step after step; without units there are no bits."""
 
     def __init__(
         self, latent: torch.Generator, dropout: torch.Generator, latent_dim: int, units: int
@@ -54,18 +46,12 @@ class NoiseSource:
 class Streams:
     """The generators of one training run.
 
-    Parameters
-    ----------
-    seeds : Seeds
-        Where they begin.
-    device : torch.device
-        Where noise is drawn. The order of the rows is drawn on the CPU, so that minibatches agree
-        across devices.
+    Noise is drawn on the device, the order of the rows on the CPU, so that minibatches agree
+    across devices.
     """
 
     def __init__(self, seeds: Seeds, device: torch.device) -> None:
         self.seeds = seeds
-        self.device = device
         self.shuffle = generator(seeds.shuffle)
         self.latent = generator(seeds.noise, device)
         self.dropout = generator(seeds.dropout, device)
@@ -73,7 +59,7 @@ class Streams:
     @property
     def validation(self) -> torch.Generator:
         """A stream that begins anew, so that held-out losses change with the weights alone."""
-        return generator(self.seeds.validation, self.device)
+        return generator(self.seeds.validation, self.latent.device)
 
     def states(self) -> dict[str, Tensor]:
         """Return where the streams are."""

@@ -12,15 +12,7 @@ SHOWN = ("train_loss", "valid_loss")
 
 
 class Progress:
-    """Shows epochs and losses.
-
-    Parameters
-    ----------
-    verbose : int
-        0 shows nothing.
-    first, last : int
-        Number of epochs that are done, and at most.
-    """
+    """Shows epochs and losses, unless `verbose` is 0; `first` and `last` are numbers of epochs."""
 
     def __init__(self, verbose: int, first: int, last: int) -> None:
         self.verbose = verbose

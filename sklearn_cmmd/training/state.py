@@ -5,23 +5,16 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Snapshot", "TrainingState", "load_moments", "moments_of"]
+__all__ = ["Snapshot", "TrainingState", "load_moments"]
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Networks and optimizer after an epoch.
+    """Weights of the networks and moments of the optimizer after so many epochs, copied.
 
-    Attributes
-    ----------
-    epoch : int
-        Number of epochs run; 0 before the first.
-    weights : dict of str to Tensor
-        The module's `state_dict`, copied.
-    moments : dict of str to Tensor
-        What the optimizer knows of each parameter, under ``<parameter>.<name>``.
+    The moments are under ``<parameter>.<name of the moment>``.
     """
 
     epoch: int
@@ -32,7 +25,12 @@ class Snapshot:
     def take(cls, epoch: int, module: nn.Module, optimizer: torch.optim.Optimizer) -> "Snapshot":
         """Copy weights and moments."""
         weights = {name: value.clone() for name, value in module.state_dict().items()}
-        return cls(epoch, weights, moments_of(optimizer, module))
+        moments = {
+            f"{name}.{moment}": value.clone()
+            for name, parameter in module.named_parameters()
+            for moment, value in optimizer.state.get(parameter, {}).items()
+        }
+        return cls(epoch, weights, moments)
 
     def restore(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Bring weights and moments back."""
@@ -44,20 +42,9 @@ class Snapshot:
 class TrainingState:
     """Where a training run stands.
 
-    Attributes
-    ----------
-    last : Snapshot
-        After the last epoch that ended with finite losses.
-    streams : dict of str to Tensor
-        States of the random streams after it.
-    history : dict of str to list of float
-        The mean of every term for each epoch.
-    best : Snapshot or None
-        After the best epoch, if rows are held out.
-    best_loss : float
-        The watched loss of that epoch.
-    misses : int
-        Number of epochs since, without an improvement.
+    `last` is the last epoch that ended with finite losses, `streams` are the states of the random
+    streams after it, `best` is the best epoch if rows are held out, with its watched loss, and
+    `misses` the number of epochs since.
     """
 
     last: Snapshot
@@ -79,19 +66,10 @@ class TrainingState:
 
     def watch(self, loss: float, tol: float) -> None:
         """Note whether the held-out loss has fallen by more than the tolerance."""
-        if loss < self.best_loss - (tol if self.best is not None else 0):
+        if self.best is None or loss < self.best_loss - tol:
             self.best, self.best_loss, self.misses = self.last, loss, 0
         else:
             self.misses += 1
-
-
-def moments_of(optimizer: torch.optim.Optimizer, module: nn.Module) -> dict[str, Tensor]:
-    """Return copies of the optimizer's moments by the names of the parameters."""
-    return {
-        f"{name}.{moment}": value.clone()
-        for name, parameter in module.named_parameters()
-        for moment, value in optimizer.state.get(parameter, {}).items()
-    }
 
 
 def load_moments(

@@ -17,14 +17,7 @@ MULTIPLICATIONS_FOR_THREADS = 20_000_000
 def surroundings(device: torch.device, module: nn.Module, n_rows: int) -> Iterator[None]:
     """Compute with gradients, without autocast, and with as many threads as are of use.
 
-    Parameters
-    ----------
-    device : torch.device
-        Where is computed.
-    module : nn.Module
-        The networks.
-    n_rows : int
-        Number of rows that go through them at a time.
+    That depends on the number of rows that go through the networks at a time.
     """
     before = torch.get_num_threads()
     n_weights = sum([part.numel() for part in module.parameters()])

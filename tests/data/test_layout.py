@@ -18,7 +18,9 @@ IMAGES = RNG.normal(3, 2, (40, 5, 4, 3)) * [1, 10, 100]
 def learn(data, modalities=None, name="X_missing", weight=None):
     table = read_table(data, name, CMMDClassifier(), gaps=name == "X_missing")
     found = described(modalities, table)
-    return Side.learn(found, table, weight, presence(table, found)), table
+    weight = np.ones(table.n_rows) if weight is None else weight
+    present = presence(table, found) if name == "X_missing" else None
+    return Side.learn(found, table, weight, present), table
 
 
 def standardised(modalities, table):
@@ -103,7 +105,7 @@ def test_sizes_count_a_position_with_classes_once():
     )
     assert modalities.sizes == [60, 8]
     (resolved,) = weighted_by_size([modalities])
-    assert [modality.weight for modality in resolved] == [1, 60 / 8]
+    assert [modality.weight for modality in resolved.modalities] == [1, 60 / 8]
 
 
 @pytest.mark.parametrize("axis", [-1, 1, 0, -2])

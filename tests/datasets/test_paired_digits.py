@@ -1,4 +1,5 @@
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,8 +12,6 @@ from sklearn_cmmd.datasets import (
     decode_text,
     load_multiple_features,
     make_mnist_svhn,
-    make_mnist_svhn_text,
-    make_three_modality_mnist,
     make_two_view_mnist,
 )
 
@@ -21,6 +20,8 @@ MNIST_TEST = (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)
 SVHN_TRAIN = (4948, 13861, 10585, 8497, 7458, 6882, 5727, 5595, 5045, 4659)
 SVHN_TEST = (1744, 5099, 4149, 2882, 2523, 2384, 1977, 2019, 1660, 1595)
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+make_mnist_svhn_text = partial(make_mnist_svhn, third="text", n_repeats=20)
+make_three_modality_mnist = partial(make_mnist_svhn, third="rotated")
 BUILDERS = [make_mnist_svhn, make_three_modality_mnist, make_mnist_svhn_text]
 
 
@@ -317,6 +318,7 @@ MNIST, MNIST_LABELS, SVHN, SVHN_LABELS = sources([2] * 10, [2] * 10)
         ({"svhn_target": SVHN_LABELS.astype(str)}, "svhn_target must be integers .* Got <U"),
         ({"n_repeats": 1.5}, "n_repeats must be a positive integer. Got 1.5"),
         ({"n_repeats": 0}, "n_repeats must be a positive integer. Got 0"),
+        ({"third": "turned"}, "third must be 'rotated', 'text' or None. Got 'turned'"),
         ({"max_per_class": 0}, "max_per_class must be a positive integer. Got 0"),
         ({"random_state": "chance"}, "random_state must be"),
         ({"svhn": SVHN[:0], "svhn_target": SVHN_LABELS[:0]}, "nothing to pair.*'svhn': \\[\\]"),
