@@ -4,7 +4,8 @@ from sklearn_cmmd._classifier import CMMDClassifier
 from sklearn_cmmd._ensemble import CMMDEnsemble
 from sklearn_cmmd._transformer import CMMDTransformer
 from sklearn_cmmd.data.modality import Modality
-from sklearn_cmmd.params import Networks, Objective, authors_preset
+from sklearn_cmmd.groups import Networks, Objective
+from sklearn_cmmd.params import authors_preset
 
 __all__ = [
     "CMMDClassifier",

@@ -31,18 +31,11 @@ from sklearn_cmmd.data.containers import is_mapping
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.tables import Table, read_table
 from sklearn_cmmd.exceptions import InterruptedWarning
+from sklearn_cmmd.groups import GroupedParameters, Networks, Objective, parameters
 from sklearn_cmmd.networks.cmmd import CMMD
-from sklearn_cmmd.params import (
-    CONSTRAINTS,
-    GroupedParameters,
-    Networks,
-    Objective,
-    parameters,
-)
+from sklearn_cmmd.params import CONSTRAINTS
 from sklearn_cmmd.training.callbacks import unfitted
 from sklearn_cmmd.training.surroundings import surroundings
-
-__all__ = ["BaseCMMD"]
 
 # Rows that go through the networks at a time in prediction, if they are not very long.
 PREDICTION_ROWS = 2048

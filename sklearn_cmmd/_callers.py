@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["encoders_of_callers", "is_part_of_more", "rows_to_score"]
-
 
 def _frames() -> Iterator[FrameType]:
     frame: FrameType | None = sys._getframe(2)
@@ -30,12 +28,12 @@ def is_part_of_more() -> bool:
     return any(_module(frame).startswith("joblib.") for frame in _frames())
 
 
-def rows_to_score() -> tuple[Any, np.ndarray] | None:
+def rows_to_score() -> tuple[Any, Any]:
     """Return all labels, and the rows to score, if scikit-learn is about to score this fit."""
     for frame in _frames():
         if frame.f_code.co_name == "_fit_and_score" and _module(frame).startswith("sklearn."):
             return frame.f_locals["y"], frame.f_locals["test"]
-    return None
+    return None, None
 
 
 def encoders_of_callers() -> Iterator[np.ndarray]:

@@ -7,14 +7,14 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from sklearn_cmmd._base import BaseCMMD
 from sklearn_cmmd._callers import encoders_of_callers, rows_to_score
 from sklearn_cmmd.data.targets import UNLABELLED, Targets, check_labels
 from sklearn_cmmd.exceptions import ReencodedLabelsWarning
+from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.params import documented
-
-__all__ = ["CMMDClassifier", "ScoredOnLabels", "check_callers"]
 
 UNLABELLED_SCORES = (
     "Some rows to score have no label. Score labelled rows only; in a search, split with "
@@ -23,10 +23,62 @@ UNLABELLED_SCORES = (
 )
 
 
-class ScoredOnLabels(ClassifierMixin):
-    """A classifier whose score refuses rows without a label, which would count as a class."""
+class ClassProbabilities(ClassifierMixin):
+    """Predictions of a classifier that has `_probabilities`, and a score of labelled rows."""
 
     classes_: np.ndarray
+    _targets: Targets
+
+    def _probabilities(self, X: Any, log: bool) -> np.ndarray:
+        """Return the probabilities of the classes, or their logarithms."""
+        raise NotImplementedError
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict classes.
+
+        Parameters
+        ----------
+        X : as in `fit`, of shape (n, ...)
+            The observed modalities, in the form of the fit.
+
+        Returns
+        -------
+        ndarray of shape (n,), or of shape (n, n_labels) for multilabel data
+            The most probable class, or 1 for each label of a probability above one half.
+        """
+        probabilities = self._probabilities(X, log=False)  # raises NotFittedError
+        return self._targets.decode(probabilities)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict the probabilities of the classes, p(y|z) at the mean of p(z|x_O).
+
+        Parameters
+        ----------
+        X : as in `fit`, of shape (n, ...)
+            The observed modalities, in the form of the fit.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            In the order of `classes_`; of an ensemble the mean over its members. Rows add up to
+            one, but for multilabel data. float32 if `X` is float32, else float64.
+        """
+        return self._probabilities(X, log=False)
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Predict the logarithms of `predict_proba`, finite where the probability underflows.
+
+        Parameters
+        ----------
+        X : as in `fit`, of shape (n, ...)
+            The observed modalities, in the form of the fit.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            In the order of `classes_`.
+        """
+        return self._probabilities(X, log=True)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy; of multilabel data, the share of rows with all labels right.
@@ -57,7 +109,7 @@ class ScoredOnLabels(ClassifierMixin):
 
 
 @documented
-class CMMDClassifier(ScoredOnLabels, BaseCMMD):
+class CMMDClassifier(ClassProbabilities, BaseCMMD):
     r"""Classifier that learns from several modalities and predicts from some of them.
 
     Every row of the training data has observed modalities `X`, missing modalities `X_missing` and
@@ -142,56 +194,16 @@ class CMMDClassifier(ScoredOnLabels, BaseCMMD):
 
     _watched: ClassVar[str] = "classification"
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict classes.
+    @property
+    def _targets(self) -> Targets:  # type: ignore[override]
+        return cast(Targets, self._plan.layout.targets)
 
-        Parameters
-        ----------
-        X : as in `fit`, of shape (n, ...)
-            The observed modalities, in the form of the fit.
+    def _probabilities(self, X: Any, log: bool) -> np.ndarray:
+        def compute(module: CMMD, x: Tensor) -> Tensor:
+            labels = module.predict(x)
+            return labels.log_mean() if log else labels.mean
 
-        Returns
-        -------
-        ndarray of shape (n,), or of shape (n, n_labels) for multilabel data
-            The most probable class, or 1 for each label of a probability above one half.
-        """
-        return self._decode(self.predict_proba(X))
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Predict the probabilities of the classes, p(y|z) at the mean of p(z|x_O).
-
-        Parameters
-        ----------
-        X : as in `fit`, of shape (n, ...)
-            The observed modalities, in the form of the fit.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            In the order of `classes_`. Rows add up to one, but for multilabel data. float32 if
-            `X` is float32, else float64.
-        """
-        return self._predict(self._read(X), lambda module, x: module.predict(x).mean)
-
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Predict the logarithms of `predict_proba`, finite where the probability underflows.
-
-        Parameters
-        ----------
-        X : as in `fit`, of shape (n, ...)
-            The observed modalities, in the form of the fit.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            In the order of `classes_`.
-        """
-        return self._predict(self._read(X), lambda module, x: module.predict(x).log_mean())
-
-    def _decode(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the most probable class, or an indicator of the labels above one half."""
-        targets = cast(Targets, self._plan.layout.targets)
-        return targets.decode(probabilities)
+        return self._predict(self._read(X), compute)
 
     def _check_something_to_learn(self, y: Any, X_missing: Any) -> None:
         if y is None:
@@ -215,10 +227,9 @@ def check_callers(y: Any) -> None:
     ValueError
         If some of the rows that are going to be scored have no label.
     """
-    found = rows_to_score()
-    if found is not None and found[0] is not None:
-        if not check_labels(found[0])[1][found[1]].all():
-            raise ValueError(UNLABELLED_SCORES)
+    y_all, scored = rows_to_score()
+    if y_all is not None and not check_labels(y_all)[1][scored].all():
+        raise ValueError(UNLABELLED_SCORES)
     if not sp.issparse(y) and UNLABELLED in np.asarray(y).ravel().tolist():
         return
     for classes in encoders_of_callers():

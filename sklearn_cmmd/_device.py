@@ -4,8 +4,6 @@ from typing import Any
 
 import torch
 
-__all__ = ["resolve_device", "to_cpu"]
-
 
 def resolve_device(device: str) -> torch.device:
     """Return the device that "auto", "cpu", "cuda" or "cuda:1" stands for.

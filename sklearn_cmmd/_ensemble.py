@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -22,17 +23,17 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_cmmd._base import check_n_samples
-from sklearn_cmmd._classifier import CMMDClassifier, ScoredOnLabels, check_callers
+from sklearn_cmmd._classifier import ClassProbabilities, CMMDClassifier, check_callers
 from sklearn_cmmd._random import seed_sequence
 from sklearn_cmmd.data.containers import is_mapping
+from sklearn_cmmd.data.targets import Targets
 from sklearn_cmmd.exceptions import CMMDWarning
 
-__all__ = ["CMMDEnsemble"]
 
-
+@dataclass(eq=False, repr=False)
 class CMMDEnsemble(
     ClassNamePrefixFeaturesOutMixin,
-    ScoredOnLabels,
+    ClassProbabilities,
     TransformerMixin,
     MetaEstimatorMixin,
     BaseEstimator,
@@ -101,18 +102,10 @@ class CMMDEnsemble(
         "random_state": ["random_state"],
     }
 
-    def __init__(
-        self,
-        estimator: CMMDClassifier | None = None,
-        n_estimators: int = 5,
-        *,
-        n_jobs: int | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.estimator = estimator
-        self.n_estimators = n_estimators
-        self.n_jobs = n_jobs
-        self.random_state = random_state
+    estimator: CMMDClassifier | None = None
+    n_estimators: int = 5
+    n_jobs: int | None = field(default=None, kw_only=True)
+    random_state: int | np.random.RandomState | None = field(default=None, kw_only=True)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, X_missing: Any = None, sample_weight: Any = None) -> Self:
@@ -149,57 +142,16 @@ class CMMDEnsemble(
             self.feature_names_in_ = first.feature_names_in_
         return self
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict classes.
+    @property
+    def _targets(self) -> Targets:  # type: ignore[override]
+        return self.estimators_[0]._targets
 
-        Parameters
-        ----------
-        X : as in `fit`, of shape (n, ...)
-            The observed modalities, in the form of the fit.
-
-        Returns
-        -------
-        ndarray of shape (n,), or of shape (n, n_labels) for multilabel data
-            The class that is most probable on average, or 1 for each label of a mean probability
-            above one half.
-        """
-        probabilities = self.predict_proba(X)  # raises NotFittedError
-        return self.estimators_[0]._decode(probabilities)
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Predict the probabilities of the classes: the mean over the members.
-
-        Parameters
-        ----------
-        X : as in `fit`, of shape (n, ...)
-            The observed modalities, in the form of the fit.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            In the order of `classes_`. float32 if `X` is float32, else float64.
-        """
+    def _probabilities(self, X: Any, log: bool) -> np.ndarray:
         check_is_fitted(self)
-        mean: np.ndarray = _mean([member.predict_proba(X) for member in self.estimators_])
-        return mean
-
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Predict the logarithms of `predict_proba`, finite where the probability underflows.
-
-        Parameters
-        ----------
-        X : as in `fit`, of shape (n, ...)
-            The observed modalities, in the form of the fit.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            In the order of `classes_`.
-        """
-        check_is_fitted(self)
-        logs = np.stack([member.predict_log_proba(X) for member in self.estimators_])
-        mean: np.ndarray = logsumexp(logs, axis=0) - np.log(logs.dtype.type(len(logs)))
-        return mean
+        each = np.stack([member._probabilities(X, log) for member in self.estimators_])
+        if not log:
+            return np.asarray(each.mean(axis=0))
+        return np.asarray(logsumexp(each, axis=0) - np.log(each.dtype.type(len(each))))
 
     def transform(self, X: Any) -> np.ndarray:
         """Embed rows: the means of p(z|x_O) of all members, side by side.
@@ -227,23 +179,16 @@ class CMMDEnsemble(
 
         Parameters
         ----------
-        X : as in `fit`, of shape (n, ...)
-            The observed modalities, in the form of the fit.
+        X, random_state
+            As for `CMMDClassifier.generate_missing`.
         n_samples : int, default=None
             Number of draws for each row, each of a member of its own as far as there are enough.
             None returns the mean of what the members generate.
-        random_state : int, RandomState instance or None, default=None
-            Seed of the draws.
 
         Returns
         -------
         ndarray or DataFrame of shape (n, ...), or mapping of these
-            As `CMMDClassifier.generate_missing` returns them.
-
-        Raises
-        ------
-        ValueError
-            If the members were fitted without `X_missing`, or n_samples is not a positive int.
+            As `CMMDClassifier.generate_missing` returns them, with its errors.
         """
         check_is_fitted(self)
         if n_samples is None:

@@ -22,8 +22,6 @@ from sklearn_cmmd.plan import Plan, resolve
 from sklearn_cmmd.training.checkpoint import Checkpoint, identity_of
 from sklearn_cmmd.training.loop import Loop, Trained
 
-__all__ = ["DivergedError", "Fitted", "prepare", "take_in", "unchanged_by_errors"]
-
 
 class Fitted:
     """Attributes of a fitted estimator that its methods rely on."""

@@ -6,8 +6,6 @@ from numbers import Integral
 import numpy as np
 import torch
 
-__all__ = ["Seeds", "generator", "seed_sequence", "uniform_streams"]
-
 
 def seed_sequence(random_state: int | np.random.RandomState | None) -> np.random.SeedSequence:
     """Return the root of all randomness of an estimator.

@@ -5,8 +5,6 @@ from typing import Any
 from sklearn_cmmd._base import BaseCMMD
 from sklearn_cmmd.params import documented
 
-__all__ = ["CMMDTransformer"]
-
 
 @documented
 class CMMDTransformer(BaseCMMD):

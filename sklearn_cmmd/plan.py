@@ -19,8 +19,6 @@ from sklearn_cmmd.networks.architecture import Architecture, ViewSpec
 from sklearn_cmmd.networks.grid import Grid
 from sklearn_cmmd.objective.loss import Loss
 
-__all__ = ["Plan", "Schedule", "resolve"]
-
 AUTO_BATCH_SIZE = 100
 AUTO_EPOCHS, LEAST_UPDATES, MOST_UPDATES = 200, 500, 2000
 AUTO_STOPPING_ROWS = 500

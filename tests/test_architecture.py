@@ -17,7 +17,7 @@ LAYERS = [
     {"data"},
     {"networks"},
     {"objective"},
-    {"params", "plan"},
+    {"groups", "params", "plan"},
     {"training"},
     {"_fitting"},
     {"_base"},

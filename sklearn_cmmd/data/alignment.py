@@ -10,8 +10,6 @@ from sklearn_cmmd.data.containers import row_labels
 from sklearn_cmmd.data.tables import Table
 from sklearn_cmmd.exceptions import RowOrderWarning
 
-__all__ = ["warn_of_another_order"]
-
 
 def warn_of_another_order(tables: list[Table], others: Mapping[str, Any]) -> None:
     """Warn once if two inputs have the same row labels at other positions.

@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-__all__ = ["Batch", "View"]
-
 
 class View(NamedTuple):
     """The modalities of one side, observed or missing."""

@@ -14,8 +14,6 @@ from torch import Tensor
 from sklearn_cmmd.data.batch import Batch
 from sklearn_cmmd.data.rows import PairedRows
 
-__all__ = ["Batches", "epoch_rows"]
-
 
 def epoch_rows(n_labelled: int, n_unlabelled: int, labelled_share: float) -> int:
     """Return the number of rows of an epoch of training, with the labelled ones repeated.

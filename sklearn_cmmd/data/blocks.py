@@ -21,8 +21,6 @@ from sklearn_cmmd.data.matrices import (
     is_resident,
 )
 
-__all__ = ["Block", "as_block", "row_chunks"]
-
 # Rows that are read or standardised at a time hold about this many numbers (32 MiB).
 CHUNK_NUMBERS = 2**22
 ALL = slice(None)

@@ -9,8 +9,6 @@ import numpy as np
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.tables import Table
 
-__all__ = ["resolve_columns"]
-
 
 def resolve_columns(modalities: Sequence[Modality] | None, table: Table) -> list[Modality]:
     """Give each modality the positions of its columns."""

@@ -9,8 +9,6 @@ from sklearn.utils import check_array
 
 from sklearn_cmmd.data.indexed import IndexedArray
 
-__all__ = ["column_names", "is_mapping", "row_labels", "to_array", "unwrapped"]
-
 
 def is_mapping(data: Any) -> bool:
     """Return whether the data are a mapping of modalities; some sparse matrices are dicts too."""

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["IndexedArray"]
-
 
 class IndexedArray:
     """Rows of an array, picked by number when they are asked for.

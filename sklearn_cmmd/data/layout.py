@@ -20,8 +20,6 @@ from sklearn_cmmd.data.tables import Table
 from sklearn_cmmd.data.targets import Targets
 from sklearn_cmmd.exceptions import CodesWarning
 
-__all__ = ["Layout", "Side", "described"]
-
 UNSCALED = ("bernoulli", "categorical")
 # Whole numbers up to the one, in a modality of columns up to the other, may be codes of classes.
 LARGEST_CODE, MOST_CODE_COLUMNS = 9, 20

@@ -13,16 +13,6 @@ import psutil
 import torch
 from torch import Tensor
 
-__all__ = [
-    "ByteMatrix",
-    "IndexedMatrix",
-    "Matrix",
-    "Standardise",
-    "StreamedMatrix",
-    "is_resident",
-    "join",
-]
-
 # A matrix is moved to the device if it takes at most this share of the memory that is free there.
 RESIDENT_SHARE = 0.25
 

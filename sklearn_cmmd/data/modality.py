@@ -7,8 +7,6 @@ from math import inf
 from numbers import Integral, Real
 from typing import Any
 
-__all__ = ["Modality"]
-
 LIKELIHOODS = ("auto", "gaussian", "laplace", "bernoulli", "categorical")
 NETWORKS = ("auto", "mlp", "conv1d", "conv2d")
 ROLES = ("prior", "encoder", "decoder")

@@ -25,8 +25,6 @@ from sklearn_cmmd.data.tables import (
 )
 from sklearn_cmmd.data.targets import Targets, check_labels, check_two_classes, warn_of_unlabelled
 
-__all__ = ["FitData", "PairedRows", "learn_layout", "read_fit_data"]
-
 
 @dataclass(frozen=True)
 class FitData:

@@ -4,8 +4,6 @@ from math import prod
 
 from sklearn_cmmd.data.modality import Modality
 
-__all__ = ["resolve_shape"]
-
 CONV_AXES = {"conv1d": 1, "conv2d": 2}
 EXAMPLES = {
     "conv1d": "(length,), or (length, features) with channels='last'",

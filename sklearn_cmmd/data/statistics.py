@@ -10,8 +10,6 @@ from sklearn_cmmd.data.blocks import Block
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.tables import Table
 
-__all__ = ["ColumnStatistics", "pool", "range_of_class_sums"]
-
 
 @dataclass(frozen=True)
 class ColumnStatistics:

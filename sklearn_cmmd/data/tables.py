@@ -12,8 +12,6 @@ from sklearn_cmmd.data.blocks import Block, as_block, row_chunks
 from sklearn_cmmd.data.containers import column_names, is_mapping, row_labels, to_array, unwrapped
 from sklearn_cmmd.data.modality import Modality
 
-__all__ = ["Table", "check_row_counts", "check_weight", "presence", "read_table"]
-
 SLICE_DICT_HINT = (
     "Inside cross-validation, wrap a dict of modalities as "
     "skorch.helper.SliceDict(**modalities): scikit-learn cannot slice a plain dict."

@@ -15,8 +15,6 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn_cmmd.data.containers import unwrapped
 from sklearn_cmmd.exceptions import UnlabelledRowsWarning
 
-__all__ = ["Targets", "check_labels", "check_two_classes"]
-
 UNLABELLED = -1
 # What is left of a mark when labels were made strings.
 LOST_MARKS = ("-1", "-1.0", "nan", "NaN", "<NA>", "NaT")

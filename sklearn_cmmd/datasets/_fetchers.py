@@ -13,8 +13,6 @@ from scipy.io import loadmat
 from sklearn.datasets import fetch_openml
 from sklearn.utils import Bunch
 
-__all__ = ["fetch_mnist", "fetch_svhn"]
-
 Rows = tuple[Any, Any]
 ARRAYS = ("X_train", "y_train", "X_test", "y_test")
 
@@ -81,9 +79,7 @@ def fetch_mnist(
     Raises
     ------
     OSError
-        If the download fails.
-    FileNotFoundError
-        If there is nothing at `path`.
+        If the download fails, or if there is nothing at `path`.
     ValueError
         If the data are of another form.
 
@@ -123,12 +119,11 @@ def fetch_svhn(
     Parameters
     ----------
     data_home : str, path or None, default=None
-        Folder in which scikit-learn keeps downloads; None is its own, ``~/scikit_learn_data``.
+        As for :func:`fetch_mnist`.
     path : str, path or None, default=None
-        What to read instead, without network: the folder of the published files train_32x32.mat
-        and test_32x32.mat, or an .npz file. It holds either X_train, y_train, X_test and y_test,
-        or X and y, of which the first 80 % become the training rows: neighbouring rows are
-        often crops of the same house number, so that they are not shuffled.
+        As for :func:`fetch_mnist`, or the folder of the published files train_32x32.mat and
+        test_32x32.mat. Neighbouring rows are often crops of the same house number, so that the
+        rows of one file are not shuffled.
 
     Returns
     -------
@@ -144,12 +139,8 @@ def fetch_svhn(
 
     Raises
     ------
-    OSError
-        If the download fails.
-    FileNotFoundError
-        If there is nothing at `path`.
-    ValueError
-        If the data are of another form.
+    OSError, ValueError
+        As for :func:`fetch_mnist`.
 
     See Also
     --------

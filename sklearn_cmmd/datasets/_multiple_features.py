@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-__all__ = ["load_multiple_features"]
-
 PACKAGE = "sklearn_cmmd.datasets"
 FILE = "multiple_features.npz"
 VIEWS = ("fourier", "karhunen_loeve", "profiles", "pixels", "zernike", "morphological")

@@ -17,8 +17,6 @@ from sklearn_cmmd.datasets._pairing import (
 )
 from sklearn_cmmd.datasets._text import encode_text
 
-__all__ = ["make_mnist_svhn", "make_two_view_mnist"]
-
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 TEXT_LENGTH = 8
 

@@ -7,15 +7,6 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import rotate
 
-__all__ = [
-    "BYTE",
-    "check_digits",
-    "matched_rows",
-    "other_of_same_class",
-    "random_angles",
-    "rotate_each",
-]
-
 BYTE = np.float32(1 / 255)
 MAX_ANGLE = 45.0
 

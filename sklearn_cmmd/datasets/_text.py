@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ALPHABET", "decode_text", "encode_text"]
-
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789-,;.!?:'\"\\/|_@#$%^&*~`+-=<>()[]{} \n"
 
 CODES = {symbol: ALPHABET.index(symbol) for symbol in ALPHABET}

@@ -9,8 +9,6 @@ from sklearn.model_selection._split import GroupsConsumerMixin
 
 from sklearn_cmmd.data.targets import check_labels
 
-__all__ = ["SemiSupervisedSplit"]
-
 
 class SemiSupervisedSplit(GroupsConsumerMixin, BaseCrossValidator):
     """Cross-validation on the labelled rows, with all others in every training part.

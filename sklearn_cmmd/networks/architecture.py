@@ -7,8 +7,6 @@ from typing import Any
 from sklearn_cmmd.networks.grid import Grid
 from sklearn_cmmd.networks.likelihoods import Scale
 
-__all__ = ["Architecture", "Network", "ViewSpec"]
-
 # "auto", the name of a network, or a factory of one.
 Network = str | Callable[..., Any]
 FLAT = Grid(())

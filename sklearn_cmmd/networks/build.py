@@ -27,8 +27,6 @@ from sklearn_cmmd.networks.likelihoods import (
 )
 from sklearn_cmmd.networks.mlp import MLP
 
-__all__ = ["build_classifier", "build_decoder", "build_encoder", "build_prior"]
-
 LATENT_BOUND = 8.0
 
 Placed = Sequence[tuple[ViewSpec, int]]

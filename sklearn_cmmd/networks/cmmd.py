@@ -20,8 +20,6 @@ from sklearn_cmmd.networks.distributions import Bernoulli, Categorical, Gaussian
 from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.networks.mlp import n_units
 
-__all__ = ["CMMD"]
-
 
 class CMMD(nn.Module):
     """Prior p(z|x_O), encoder q(z|x_O,x_M,y), decoder p(x_M|x_O,z) and classifier p(y|z).

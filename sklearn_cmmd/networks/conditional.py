@@ -10,15 +10,6 @@ from sklearn_cmmd.networks.distributions import Distribution, Gaussian, Joint
 from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.networks.likelihoods import Likelihood, in_float32
 
-__all__ = [
-    "Columns",
-    "Conditional",
-    "Decoder",
-    "GeneratorHead",
-    "JointFeatures",
-    "ProductOfExperts",
-]
-
 
 class Columns(nn.Module):
     """Some of the last axis' `width` entries, as a view where they are contiguous."""
@@ -35,7 +26,6 @@ class Columns(nn.Module):
         self.register_buffer("index", index, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the columns of `x`."""
         if self.all:
             return x
         return x[..., self.index if self.span is None else self.span]
@@ -84,7 +74,6 @@ class Conditional(nn.Module):
         self.head = head
 
     def forward(self, *context: Tensor, dropout: Dropout | None = None) -> Distribution:
-        """Return the distribution given the context's tensors laid side by side."""
         joined = context[0] if len(context) == 1 else torch.cat(context, dim=-1)
         distribution: Distribution = self.head(self.features(joined, dropout))
         return distribution
@@ -101,7 +90,6 @@ class ProductOfExperts(nn.Module):
         self.experts = nn.ModuleList(experts)
 
     def forward(self, *context: Tensor, dropout: Dropout | None = None) -> Gaussian:
-        """Return the distribution given the context's tensors laid side by side."""
         opinions = [expert(*context, dropout=dropout) for expert in self.experts]
         loc = torch.stack([opinion.loc for opinion in opinions])
         precision = torch.stack([torch.exp(-opinion.log_var) for opinion in opinions])
@@ -118,7 +106,6 @@ class GeneratorHead(nn.Module):
         self.likelihood = likelihood
 
     def forward(self, features: Tensor, dropout: Dropout | None = None) -> Distribution:
-        """Return the distribution of each row."""
         distribution: Distribution = self.likelihood(in_float32(self.network(features, dropout)))
         return distribution
 
@@ -153,7 +140,6 @@ class Decoder(nn.Module):
         self.register_buffer("order", None if in_place else order.argsort(), persistent=False)
 
     def forward(self, x: Tensor, z: Tensor, dropout: Dropout | None = None) -> Joint:
-        """Return the joint distribution of all missing modalities."""
         context = torch.cat([x, z], dim=-1) if self.sees_observed else z
         features = [network(context, dropout) for network in self.features]
         parts = tuple(

@@ -23,8 +23,6 @@ from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.networks.grid import Grid
 from sklearn_cmmd.networks.mlp import ACTIVATIONS, HEAD_GAIN, hidden_gain, init_layer, linear
 
-__all__ = ["ConvBody", "ConvGenerator"]
-
 WIDTH = 128
 IMAGE_WIDTHS = (32, 64)  # of the first halving layer, and of the others
 LAST_SIZE = 4
@@ -110,7 +108,6 @@ class ConvBody(nn.Module):
         self.out_features = WIDTH
 
     def init_weights(self, generator: torch.Generator) -> None:
-        """Draw the weights anew."""
         for layer, spec in zip(self.layers, self.specs, strict=True):
             init_layer(layer, hidden_gain(self.activation), spec.fan_in, generator)
 
@@ -141,7 +138,6 @@ class ConvGenerator(nn.Module):
         self.layers = nn.ModuleList(map(_transposed, self.specs, outs))
 
     def init_weights(self, generator: torch.Generator) -> None:
-        """Draw the weights anew, those of the last layer near zero."""
         gain = hidden_gain(self.activation)
         init_layer(self.first, gain, self.first.in_features, generator)
         gains = [*[gain] * (len(self.specs) - 1), HEAD_GAIN]

@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.networks.grid import Grid
 
-__all__ = ["CustomBody", "CustomGenerator", "CustomNetwork"]
-
 # The global stream is one for all threads.
 _STREAM = threading.RLock()
 

@@ -13,16 +13,6 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-__all__ = [
-    "Bernoulli",
-    "Categorical",
-    "CategoricalGrid",
-    "Distribution",
-    "Gaussian",
-    "Joint",
-    "Laplace",
-]
-
 
 class Distribution(Protocol):
     """What the objective and the estimators need of a distribution."""
@@ -53,11 +43,9 @@ class Gaussian(NamedTuple):
 
     @property
     def mean(self) -> Tensor:
-        """Mean of each variable."""
         return self.loc
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """Log-density of `x`, summed over the last axis."""
         scaled, log_det = _scaled_sum((x - self.loc).square(), self.log_var)
         return -0.5 * (scaled + (log_det + math.log(2 * math.pi) * x.shape[-1]))
 
@@ -66,7 +54,6 @@ class Gaussian(NamedTuple):
         return self.loc + torch.exp(0.5 * self.log_var) * noise
 
     def sample(self, uniform: Tensor) -> Tensor:
-        """Draw from uniform noise, by the inverse of the distribution function."""
         return self.rsample(torch.special.ndtri(uniform).to(self.loc))
 
 
@@ -78,16 +65,13 @@ class Laplace(NamedTuple):
 
     @property
     def mean(self) -> Tensor:
-        """Mean of each variable."""
         return self.loc
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """Log-density of `x`, summed over the last axis."""
         scaled, log_det = _scaled_sum((x - self.loc).abs(), self.log_scale)
         return -(scaled + (log_det + math.log(2) * x.shape[-1]))
 
     def sample(self, uniform: Tensor) -> Tensor:
-        """Draw from uniform noise, by the inverse of the distribution function."""
         centred = 2 * uniform - 1
         deviation = -torch.sign(centred) * torch.log1p(-centred.abs())
         return self.loc + torch.exp(self.log_scale) * deviation.to(self.loc)
@@ -100,11 +84,9 @@ class Bernoulli(NamedTuple):
 
     @property
     def mean(self) -> Tensor:
-        """Probability of each variable being one."""
         return torch.sigmoid(self.logits)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """Log-probability of `x`, summed over the last axis."""
         return (x * self.logits - nn.functional.softplus(self.logits)).sum(-1)
 
     def log_mean(self) -> Tensor:
@@ -112,7 +94,6 @@ class Bernoulli(NamedTuple):
         return nn.functional.logsigmoid(self.logits)
 
     def sample(self, uniform: Tensor) -> Tensor:
-        """Draw zeros and ones from uniform noise."""
         return (uniform < self.mean).to(self.logits)
 
 
@@ -123,7 +104,6 @@ class Categorical(NamedTuple):
 
     @property
     def mean(self) -> Tensor:
-        """Probability of each class."""
         return torch.softmax(self.logits, -1)
 
     def log_prob(self, x: Tensor) -> Tensor:
@@ -162,7 +142,6 @@ class CategoricalGrid(NamedTuple):
         return per_position.flatten(x.dim() - 1).sum(-1)
 
     def sample(self, uniform: Tensor) -> Tensor:
-        """Draw in one-hot form from uniform noise."""
         return self._flat(self._positions(self.logits).sample(self._classes_last(uniform)))
 
     def _positions(self, logits: Tensor) -> Categorical:
@@ -189,7 +168,6 @@ class Joint(NamedTuple):
 
     @property
     def mean(self) -> Tensor:
-        """Mean of each column."""
         return self._assemble([part.mean for part in self.parts])
 
     def log_prob(self, x: Tensor, present: Tensor | None = None) -> Tensor:

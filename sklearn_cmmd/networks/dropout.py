@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor
 
-__all__ = ["Dropout", "keep_mask"]
-
 LEVELS = 2**16
 
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-__all__ = ["Grid"]
-
 
 @dataclass(frozen=True)
 class Grid:

@@ -21,18 +21,6 @@ from sklearn_cmmd.networks.distributions import (
 from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.networks.mlp import HEAD_GAIN, init_layer, linear
 
-__all__ = [
-    "BernoulliLikelihood",
-    "CategoricalLikelihood",
-    "GaussianLikelihood",
-    "Head",
-    "LaplaceLikelihood",
-    "Likelihood",
-    "Scale",
-    "gaussian_head",
-    "in_float32",
-]
-
 # A name says how a scale is learned; numbers, one for each column, fix it.
 Scale = str | tuple[float, ...]
 
@@ -114,7 +102,6 @@ class GaussianLikelihood(ScaledLikelihood):
         super().__init__(features, scale, power=2.0, bound=bound)
 
     def forward(self, raw: Tensor) -> Gaussian:
-        """Return the distribution of each row."""
         return Gaussian(*self.split(raw))
 
 
@@ -125,7 +112,6 @@ class LaplaceLikelihood(ScaledLikelihood):
         super().__init__(features, scale, power=1.0, bound=bound)
 
     def forward(self, raw: Tensor) -> Laplace:
-        """Return the distribution of each row."""
         return Laplace(*self.split(raw))
 
 
@@ -133,7 +119,6 @@ class BernoulliLikelihood(Likelihood):
     """Binary variables by their log-odds."""
 
     def forward(self, raw: Tensor) -> Bernoulli:
-        """Return the distribution of each row."""
         return Bernoulli(raw)
 
 
@@ -150,7 +135,6 @@ class CategoricalLikelihood(Likelihood):
         self.axis = axis
 
     def forward(self, raw: Tensor) -> Categorical | CategoricalGrid:
-        """Return the distribution of each row."""
         if len(self.shape) < 2:
             return Categorical(raw)
         return CategoricalGrid(raw, self.shape, self.axis)
@@ -165,11 +149,9 @@ class Head(nn.Module):
         self.likelihood = likelihood
 
     def init_weights(self, generator: torch.Generator) -> None:
-        """Draw the weights anew."""
         init_layer(self.layer, HEAD_GAIN, self.layer.in_features, generator)
 
     def forward(self, features: Tensor, dropout: Dropout | None = None) -> Any:
-        """Return the distribution of each row."""
         return self.likelihood(in_float32(self.layer(features)))
 
 

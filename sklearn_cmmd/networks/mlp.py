@@ -10,8 +10,6 @@ from torch.nn.utils import skip_init
 
 from sklearn_cmmd.networks.dropout import Dropout
 
-__all__ = ["ACTIVATIONS", "HEAD_GAIN", "MLP", "hidden_gain", "init_layer", "linear", "n_units"]
-
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": nn.functional.relu,
     "softplus": nn.functional.softplus,
@@ -59,7 +57,6 @@ class MLP(nn.Module):
         self.out_features = widths[-1]
 
     def init_weights(self, generator: torch.Generator) -> None:
-        """Draw the weights anew."""
         gain, fan_in = hidden_gain(self.activation), self.in_features
         for layer, width in zip(self.layers, self.hidden, strict=True):
             init_layer(layer, gain, fan_in, generator)

@@ -19,16 +19,6 @@ from torch import Tensor
 
 from sklearn_cmmd.networks.distributions import Gaussian
 
-__all__ = [
-    "ESTIMATORS",
-    "KERNELS",
-    "bandwidths",
-    "expected_kernel_minus_one",
-    "gaussian_kl",
-    "kernel_minus_one",
-    "mmd",
-]
-
 KERNELS = ("gaussian", "imq")
 ESTIMATORS = ("u", "v", "closed")
 

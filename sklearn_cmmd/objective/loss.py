@@ -42,8 +42,6 @@ from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.objective.divergences import gaussian_kl, mmd
 from sklearn_cmmd.objective.terms import LossTerms
 
-__all__ = ["Evaluation", "Loss"]
-
 
 class Evaluation(NamedTuple):
     """The terms of a minibatch, and the distribution over labels that they came from."""

@@ -7,8 +7,6 @@ from torch import Tensor
 
 from sklearn_cmmd.data.batch import Batch
 
-__all__ = ["LossTerms"]
-
 # Terms that no single row has.
 OF_BATCH = ("mmd", "scale_prior")
 

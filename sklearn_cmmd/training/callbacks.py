@@ -18,8 +18,6 @@ from sklearn_cmmd.data.rows import PairedRows
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.plan import Schedule
 
-__all__ = ["Observers", "unfitted"]
-
 
 class Observers:
     """A user's callbacks in a training run. Without any, nothing is told."""
@@ -34,7 +32,7 @@ class Observers:
         held_out: PairedRows | None,
     ) -> None:
         self.net: ObservedNet | None = None
-        self.data = {"dataset_train": rows, "dataset_valid": held_out}
+        self.data: dict[str, Any] = {"dataset_train": rows, "dataset_valid": held_out}
         if callbacks:
             named = [
                 each if isinstance(each, tuple) else (f"callback{i}", each)
@@ -55,36 +53,21 @@ class Observers:
             self.net.initialize()
 
     def __bool__(self) -> bool:
-        """Return whether anybody listens."""
         return self.net is not None
 
-    def train(self, event: str) -> None:
-        """Tell that the training begins or ends: `event` is "begin" or "end"."""
-        if self.net is not None:
-            self.net.notify(f"on_train_{event}", X=self.data["dataset_train"], y=None)
-
-    def epoch(self, event: str) -> None:
-        """Tell that an epoch begins or ends."""
-        if self.net is not None:
-            self.net.notify(f"on_epoch_{event}", **self.data)
-
-    def batch_begins(self, batch: Batch, training: bool) -> None:
-        """Tell of a minibatch to come."""
-        if self.net is not None:
-            self.net.notify("on_batch_begin", batch=(batch, batch.y), training=training)
-
-    def gradients(self, batch: Batch) -> None:
-        """Tell of gradients that are about to be followed."""
-        if self.net is not None:
-            named = list(self.net.module_.named_parameters())
-            pair = (batch, batch.y)
-            self.net.notify("on_grad_computed", named_parameters=named, batch=pair, training=True)
-
-    def batch_ends(self, batch: Batch, training: bool, loss: Tensor, predicted: Tensor) -> None:
-        """Tell of a minibatch that is done, with the probabilities of the labels."""
-        if self.net is not None:
-            pair, told = (batch, batch.y), {"loss": loss, "y_pred": predicted}
-            self.net.notify("on_batch_end", batch=pair, training=training, **told)
+    def tell(self, event: str, batch: Batch | None = None, **told: Any) -> None:
+        """Tell of an event by skorch's name for it."""
+        if self.net is None:
+            return
+        if event.startswith("on_train"):
+            told = {"X": self.data["dataset_train"], "y": None}
+        elif event.startswith("on_epoch"):
+            told = self.data
+        elif batch is not None:
+            told["batch"] = batch, batch.y
+        if event == "on_grad_computed":
+            told["named_parameters"] = list(self.net.module_.named_parameters())
+        self.net.notify(event, **told)
 
     def record(self, losses: dict[str, float], history: dict[str, list[float]]) -> None:
         """Show the losses of an epoch, and which are the least so far, in the net's history."""

@@ -23,8 +23,6 @@ from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.rows import FitData
 from sklearn_cmmd.training.state import Snapshot, TrainingState
 
-__all__ = ["Checkpoint", "identity_of"]
-
 FORMAT = "1"
 # Writing takes at most this share of the time.
 WRITING_SHARE = 0.1

@@ -17,8 +17,6 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["GraphedSteps"]
-
 WARM_UP_STEPS = 3
 
 

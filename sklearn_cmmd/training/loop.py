@@ -23,8 +23,6 @@ from sklearn_cmmd.training.noise import NoiseSource, Streams
 from sklearn_cmmd.training.progress import Progress
 from sklearn_cmmd.training.state import Snapshot, TrainingState, load_moments
 
-__all__ = ["Loop", "Trained"]
-
 # A loss so many times its first size above the first epoch's is no noise.
 FAR = 10
 
@@ -118,18 +116,27 @@ class Loop:
         self.noise = NoiseSource(self.streams.latent, self.streams.dropout, latent_dim, units)
         self.observers = Observers(callbacks, schedule, module, self.optimizer, rows, held_out)
         self.graphs: GraphedSteps | None = None
+        # A step is the same work on the device alone, however often it is run, unless a callback
+        # looks on, rows are streamed, or a user's network draws from torch's global stream.
+        is_alone = rows.is_resident and not self.observers and not module.custom_networks
+        if device.type == "cuda" and is_alone:
+            self.graphs = GraphedSteps(
+                lambda index: self._step(rows.gather(index)),
+                (self.streams.latent, self.streams.dropout),
+                self.optimizer,
+                device,
+            )
         self.names: list[str] = []
-        self.state = TrainingState(self._snapshot(0), self.streams.states())
+        first = Snapshot.take(0, module, self.optimizer)
+        self.state = TrainingState(first, self.streams.states())
         self.is_stopped = False
-
-    # --- the run ----------------------------------------------------------------------------
 
     def run(self, keep: Callable[[TrainingState], None] = lambda state: None) -> Trained:
         """Train until the end; `keep` is given the state after every epoch."""
         failure, interrupted = None, False
         progress = Progress(self.verbose, self.state.epoch, self.plan.schedule.max_epochs)
         self.observers.recall(self.state.history, self.state.epoch)
-        self.observers.train("begin")
+        self.observers.tell("on_train_begin")
         try:
             while not self._is_done:
                 losses = self._epoch()
@@ -141,7 +148,7 @@ class Loop:
             interrupted = True
         finally:
             progress.close()
-        self.observers.train("end")
+        self.observers.tell("on_train_end")
         return self._finished(failure, interrupted)
 
     @property
@@ -169,15 +176,10 @@ class Loop:
         self.streams.restore(state.streams)
         self.state = state
 
-    def _snapshot(self, epoch: int) -> Snapshot:
-        return Snapshot.take(epoch, self.module, self.optimizer)
-
-    # --- an epoch ---------------------------------------------------------------------------
-
     def _epoch(self) -> dict[str, float]:
         """Train on every row once, look at those held out, and bring the state up to date."""
         number = self.state.epoch + 1
-        self.observers.epoch("begin")
+        self.observers.tell("on_epoch_begin")
         self.module.train()
         losses = self._means("train", self._training_steps())
         self._check_finite(losses, number)
@@ -188,11 +190,11 @@ class Loop:
             losses |= held_out
         self.observers.record(losses, self.state.history)
         try:
-            self.observers.epoch("end")
+            self.observers.tell("on_epoch_end")
         except KeyboardInterrupt:  # so a callback says that it is enough
             self.is_stopped = True
         self.state.record(losses)
-        self.state.last = self._snapshot(number)
+        self.state.last = Snapshot.take(number, self.module, self.optimizer)
         self.state.streams = self.streams.states()
         if self.held_out is not None:
             schedule = self.plan.schedule
@@ -227,51 +229,29 @@ class Loop:
 
     def _training_steps(self) -> Iterator[Tensor]:
         """Yield, for every minibatch, sums of the terms and over how many rows, (2, terms)."""
-        rows = self.batches.rows
-        if self._is_graphable(rows):
-            steps = self._graphed(rows)
-            for index in self.batches.numbers():
-                yield steps(index)
-        else:
-            for batch in self.batches:
-                yield self._step(batch)
-
-    def _is_graphable(self, rows: PairedRows) -> bool:
-        """Whether a step is the same work on the device alone, however often it is run."""
-        if self.device.type != "cuda" or self.observers or not rows.is_resident:
-            return False
-        return not self.module.custom_networks
-
-    def _graphed(self, rows: PairedRows) -> GraphedSteps:
         if self.graphs is None:
-            self.graphs = GraphedSteps(
-                lambda index: self._step(rows.gather(index)),
-                (self.streams.latent, self.streams.dropout),
-                self.optimizer,
-                self.device,
-            )
-        return self.graphs
+            yield from map(self._step, self.batches)
+        else:
+            yield from map(self.graphs, self.batches.numbers())
 
     def _validation_steps(self, held_out: PairedRows) -> Iterator[Tensor]:
         noise = NoiseSource(self.streams.validation, self.streams.dropout, self.noise.latent_dim, 0)
         with torch.no_grad():
             for batch in Batches(held_out, self.plan.schedule.batch_size):
-                self.observers.batch_begins(batch, training=False)
+                self.observers.tell("on_batch_begin", batch, training=False)
                 losses = self._losses(batch, noise.draw(batch.n_rows).latent)
                 yield self._tally(batch, losses, training=False)
 
-    # --- a step -----------------------------------------------------------------------------
-
     def _step(self, batch: Batch) -> Tensor:
         """Update the weights by the gradients of a minibatch."""
-        self.observers.batch_begins(batch, training=True)
+        self.observers.tell("on_batch_begin", batch, training=True)
         drawn = self.noise.draw(batch.n_rows)
         keep = None if drawn.bits is None else keep_mask(drawn.bits, self.plan.schedule.dropout)
         losses = self._losses(batch, drawn.latent, Dropout(keep, self.noise.dropout))
         # Made anew at each step, in a graph at one place; see `graphs`.
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
-        self.observers.gradients(batch)
+        self.observers.tell("on_grad_computed", batch, training=True)
         self.optimizer.step()
         return self._tally(batch, losses, training=True)
 
@@ -287,7 +267,8 @@ class Loop:
         means, counts, total, labels = losses
         if self.observers:
             predicted = means[:0] if labels is None else labels.mean
-            self.observers.batch_ends(batch, training, total.detach(), predicted.detach())
+            told = {"loss": total.detach(), "y_pred": predicted.detach()}
+            self.observers.tell("on_batch_end", batch, training=training, **told)
         return torch.stack([means.detach() * counts, counts])
 
     def _networks_in(self) -> AbstractContextManager[Any]:

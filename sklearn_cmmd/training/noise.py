@@ -7,8 +7,6 @@ from torch import Tensor
 
 from sklearn_cmmd._random import Seeds, generator
 
-__all__ = ["Noise", "NoiseSource", "Streams"]
-
 
 class Noise(NamedTuple):
     """What one step draws."""

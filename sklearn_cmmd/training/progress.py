@@ -6,8 +6,6 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-__all__ = ["Progress"]
-
 SHOWN = ("train_loss", "valid_loss")
 
 

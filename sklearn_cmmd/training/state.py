@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Snapshot", "TrainingState", "load_moments"]
-
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 

@@ -6,8 +6,6 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-__all__ = ["surroundings"]
-
 # Multiplications of a pass over a minibatch, below which a second thread gains nothing. On a busy
 # machine it costs much: threads wait for one another after every small product.
 MULTIPLICATIONS_FOR_THREADS = 20_000_000
