@@ -13,8 +13,9 @@ import numpy as np
 
 from sklearn_cmmd.data.batches import epoch_rows
 from sklearn_cmmd.data.layout import Layout, Side
-from sklearn_cmmd.data.rows import FitData, learn_layout, learn_targets
+from sklearn_cmmd.data.rows import FitData, RowCounts, learn_layout, learn_targets
 from sklearn_cmmd.exceptions import SingletonClassWarning
+from sklearn_cmmd.groups import Networks, Objective
 from sklearn_cmmd.networks.architecture import Architecture, ViewSpec
 from sklearn_cmmd.networks.grid import Grid
 from sklearn_cmmd.objective.loss import Loss
@@ -77,8 +78,8 @@ def resolve(
     ValueError
         If parameters and data, or previous networks, do not go together.
     """
-    partial = caller == "partial_fit"
-    n_labelled, n_unlabelled = data.n_by_label
+    partial, counts = caller == "partial_fit", data.counts
+    objective, networks = estimator.group("objective"), estimator.group("networks")
     if previous is None:
         layout = learn_layout(data, classes, partial)
     elif caller == "init_from":
@@ -87,56 +88,57 @@ def resolve(
         layout = previous.layout
     if previous is not None:
         data.check_form(layout, caller)
-    # A stream may bring rows without a label later, so that its first rows decide nothing.
-    sees_label = not partial and n_unlabelled == 0
-    if previous is not None and caller != "init_from":
-        sees_label = previous.architecture.label_in_encoder
-    architecture = _architecture(estimator, layout, sees_label)
+    sees_label = objective.label_in_encoder
+    if sees_label == "auto":
+        # A stream may bring rows without a label later, so that its first rows decide nothing.
+        sees_label = not partial and counts.unlabelled == 0
+        if previous is not None and caller != "init_from":
+            sees_label = previous.architecture.label_in_encoder
+    architecture = _architecture(estimator, networks, layout, sees_label)
     if previous is not None:
         _check_networks(architecture, layout, previous, caller)
-    few = 0.0 if partial else _few(estimator, n_labelled, n_unlabelled)
-    loss = _loss(estimator, few, 0 if partial else data.n_pairs)
-    schedule = _schedule(estimator, data, layout, few, partial)
+    few = 0.0 if partial else _few(objective.few_labels, counts)
+    loss = _loss(estimator, objective, few, 0 if partial else counts.pairs)
+    schedule = _schedule(estimator, objective, networks.precision, counts, few, partial)
     return Plan(layout, architecture, loss, schedule)
 
 
-def _few(estimator: Any, n_labelled: int, n_unlabelled: int) -> float:
+def _few(few_labels: int, counts: RowCounts) -> float:
     """Return how few labels there are, between 0 and 1; `Objective` states the rule."""
-    number = estimator.group("objective").few_labels
-    if not (number and n_labelled and n_unlabelled):
+    if not (few_labels and counts.labelled and counts.unlabelled):
         return 0.0
-    by_number = np.clip((4 / 3 * number - n_labelled) / (2 / 3 * number), 0, 1)
-    return float(by_number * min(1, n_unlabelled / n_labelled))
+    by_number = np.clip((4 / 3 * few_labels - counts.labelled) / (2 / 3 * few_labels), 0, 1)
+    return float(by_number * min(1, counts.unlabelled / counts.labelled))
 
 
-def _loss(estimator: Any, few: float, n_pairs: int) -> Loss:
+def _loss(estimator: Any, objective: Objective, few: float, n_pairs: int) -> Loss:
     """Put the objective together; without pairs there is no prior on scales."""
-    group = estimator.group("objective")
-    smoothing = group.label_smoothing
-    bandwidth: Any = group.bandwidth
+    smoothing: Any = objective.label_smoothing
+    bandwidth: Any = objective.bandwidth
     return Loss(
         omega=estimator.omega,
         lam=estimator.lam,
         alpha=estimator.alpha,
-        kernel=group.kernel,
+        kernel=objective.kernel,
         bandwidth=bandwidth if np.ndim(bandwidth) == 0 else tuple(map(float, bandwidth)),
-        mmd_estimator=group.mmd_estimator,
-        classifier_input=group.classifier_input,
-        decode_prior=group.decode_prior,
-        distillation=group.distillation,
-        teacher_weight=group.teacher_weight,
+        mmd_estimator=objective.mmd_estimator,
+        classifier_input=objective.classifier_input,
+        decode_prior=objective.decode_prior,
+        distillation=objective.distillation,
+        teacher_weight=objective.teacher_weight,
         label_smoothing=(1 - few) * AUTO_LABEL_SMOOTHING if smoothing == "auto" else smoothing,
-        scale_prior=group.scale_prior_rows / n_pairs if n_pairs else 0.0,
+        scale_prior=objective.scale_prior_rows / n_pairs if n_pairs else 0.0,
     )
 
 
-def _architecture(estimator: Any, layout: Layout, sees_label: bool) -> Architecture:
-    """Return the shapes of the networks; `sees_label` says what "auto" comes to."""
-    targets, group = layout.targets, estimator.group("networks")
-    choice = estimator.group("objective").label_in_encoder
+def _architecture(
+    estimator: Any, networks: Networks, layout: Layout, sees_label: bool
+) -> Architecture:
+    """Return the shapes of the networks."""
+    targets = layout.targets
     widths = {}
     for role in ("prior", "encoder", "decoder", "classifier"):
-        own = getattr(group, f"{role}_hidden")
+        own = getattr(networks, f"{role}_hidden")
         widths[f"{role}_hidden"] = tuple(
             map(int, estimator.hidden_layer_sizes if own is None else own)
         )
@@ -146,48 +148,50 @@ def _architecture(estimator: Any, layout: Layout, sees_label: bool) -> Architect
         n_labels=0 if targets is None else len(targets.classes),
         label_likelihood="categorical" if targets is None else targets.likelihood,
         latent_dim=int(estimator.latent_dim),
-        activation=group.activation,
-        fusion=group.fusion,
-        decoder_input=group.decoder_input,
+        activation=networks.activation,
+        fusion=networks.fusion,
+        decoder_input=networks.decoder_input,
         # Without x_M the label is all that the encoder can know beyond the prior.
-        label_in_encoder=bool(sees_label if choice == "auto" else choice) or layout.missing is None,
+        label_in_encoder=bool(sees_label) or layout.missing is None,
         **widths,
     )
 
 
 def _specs(side: Side | None) -> tuple[ViewSpec, ...]:
     """Return the modalities as the networks see them."""
-    return (
-        ()
-        if side is None
-        else tuple(
-            [
-                ViewSpec(
-                    columns=tuple(modality.columns.tolist()),
-                    name=modality.name,
-                    grid=Grid(modality.shape or (), modality.channels),
-                    **modality.networks,
-                    likelihood=modality.likelihood,
-                    scale=side.scale_of(modality),
-                    axis=modality.axis,
-                    weight=float(modality.weight),
-                )
-                for modality in side.modalities
-            ]
+    if side is None:
+        return ()
+    specs = [
+        ViewSpec(
+            columns=tuple(modality.columns.tolist()),
+            name=modality.name,
+            grid=Grid(modality.shape or (), modality.channels),
+            **modality.networks,
+            likelihood=modality.likelihood,
+            scale=scale,
+            axis=modality.axis,
+            weight=float(modality.weight),
         )
-    )
+        for modality, scale in zip(side.modalities, side.likelihood_scales, strict=True)
+    ]
+    return tuple(specs)
 
 
-def _schedule(estimator: Any, data: FitData, layout: Layout, few: float, partial: bool) -> Schedule:
+def _schedule(
+    estimator: Any,
+    objective: Objective,
+    precision: str,
+    counts: RowCounts,
+    few: float,
+    partial: bool,
+) -> Schedule:
     """Resolve everything that depends on the numbers of rows; without labels all are labelled."""
-    group = estimator.group("objective")
-    n_labelled, n_unlabelled = data.n_by_label
-    batch_size = _batch_size(estimator, n_labelled + n_unlabelled, partial)
-    fraction = 0.0 if partial else _validation_fraction(estimator, data, layout)
-    n_training = n_labelled - ceil(fraction * n_labelled)
+    batch_size = _batch_size(estimator.batch_size, counts.labelled + counts.unlabelled, partial)
+    fraction = 0.0 if partial else _validation_fraction(estimator, counts)
     max_epochs = estimator.max_epochs
     if max_epochs == "auto":
-        n_rows = epoch_rows(n_training, n_unlabelled, group.labelled_share)
+        n_training = counts.labelled - ceil(fraction * counts.labelled)
+        n_rows = epoch_rows(n_training, counts.unlabelled, objective.labelled_share)
         n_batches = ceil(n_rows / batch_size)
         least, most = ceil(LEAST_UPDATES / n_batches), ceil(MOST_UPDATES / n_batches)
         max_epochs = min(max(AUTO_EPOCHS, least), most)
@@ -200,65 +204,55 @@ def _schedule(estimator: Any, data: FitData, layout: Layout, few: float, partial
         learning_rate=estimator.learning_rate,
         weight_decay=estimator.weight_decay,
         dropout=dropout,
-        labelled_share=group.labelled_share,
-        precision=estimator.group("networks").precision,
+        labelled_share=objective.labelled_share,
+        precision=precision,
         validation_fraction=fraction,
         watched=estimator._watched,
         n_iter_no_change=estimator.n_iter_no_change,
-        tol=group.tol,
+        tol=objective.tol,
     )
 
 
-def _batch_size(estimator: Any, n_rows: int, partial: bool) -> int:
-    if estimator.batch_size == "auto":
+def _batch_size(batch_size: int | str, n_rows: int, partial: bool) -> int:
+    if batch_size == "auto":
         return min(AUTO_BATCH_SIZE, n_rows)
-    if estimator.batch_size > n_rows and not partial:
+    if int(batch_size) > n_rows and not partial:
         warnings.warn(
-            f"batch_size={estimator.batch_size} is larger than the data, which have {n_rows} rows: "
-            "all of them are one minibatch.",
+            f"batch_size={batch_size} is larger than the data, which have {n_rows} rows: all of "
+            "them are one minibatch.",
             UserWarning,
             stacklevel=2,
         )
-    return min(int(estimator.batch_size), n_rows)
+    return min(int(batch_size), n_rows)
 
 
-def _validation_fraction(estimator: Any, data: FitData, layout: Layout) -> float:
+def _validation_fraction(estimator: Any, counts: RowCounts) -> float:
     """Return the share of the labelled rows to hold out; zero without early stopping.
 
     Every class keeps a row to train on.
     """
-    n_labelled, _ = data.n_by_label
     stops, fraction = estimator.early_stopping, estimator.validation_fraction
-    counts = _class_counts(data, layout)
-    n_free = n_labelled - len(counts)
+    n_classes, n_held_out = len(counts.classes), ceil(fraction * counts.labelled)
+    n_free = counts.labelled - n_classes
     if stops == "auto":
-        stops = n_labelled >= AUTO_STOPPING_ROWS and n_free >= ceil(fraction * n_labelled)
+        stops = counts.labelled >= AUTO_STOPPING_ROWS and n_free >= n_held_out
     if not stops:
         return 0.0
-    n_kept = n_labelled - ceil(fraction * n_labelled)
-    if n_kept < 1 or n_free < 1:
+    if n_held_out == counts.labelled or n_free < 1:
         raise ValueError(
-            f"validation_fraction={fraction} of {n_labelled} rows leaves none to train on, or none "
-            f"to hold out if each of {len(counts)} classes keeps one. Lower it, or set "
+            f"validation_fraction={fraction} of {counts.labelled} rows leaves none to train on, or "
+            f"none to hold out if each of {n_classes} classes keeps one. Lower it, or set "
             "early_stopping=False."
         )
-    n_single = int(np.sum(counts == 1))
+    n_single = int(np.sum(counts.classes == 1))
     if n_single:
         warnings.warn(
-            f"{n_single} of the {len(counts)} classes have one row only. It is trained on, so that "
+            f"{n_single} of the {n_classes} classes have one row only. It is trained on, so that "
             "the rows held out for early stopping tell nothing about these classes.",
             SingletonClassWarning,
             stacklevel=2,
         )
     return float(fraction)
-
-
-def _class_counts(data: FitData, layout: Layout) -> np.ndarray:
-    """Return the number of labelled rows of positive weight of each class that occurs."""
-    if layout.targets is None or layout.targets.multilabel:
-        return np.zeros(0, int)
-    counts: np.ndarray = np.unique(data.known_y, return_counts=True)[1]
-    return counts
 
 
 def _check_networks(

@@ -94,7 +94,7 @@ def test_prior_of_scales_counts_the_pairs():
     M[:50], weight = np.nan, np.ones(240)
     weight[40:70] = 0
     data = read_fit_data(CMMDClassifier(), X, y, M, weight)
-    assert data.n_pairs == 170
+    assert data.counts.pairs == 170
     assert resolve(CMMDClassifier(), data).loss.scale_prior == 300 / 170
     assert plan(40, 0, with_missing=False).loss.scale_prior == 0
     assert plan(40, 0, objective__scale_prior_rows=8).loss.scale_prior == 0.2

@@ -29,6 +29,8 @@ ALL = slice(None)
 def row_chunks(n_rows: int, n_columns: int) -> list[slice]:
     """Cut the rows of a matrix into parts of about `CHUNK_NUMBERS` numbers."""
     step = max(1, CHUNK_NUMBERS // max(n_columns, 1))
+    if n_rows <= step:
+        return [slice(0, n_rows)]
     return [slice(start, start + step) for start in range(0, n_rows, step)]
 
 
@@ -60,8 +62,8 @@ class Block:
         """Return whether a block has NaN. It has no infinities, so a NaN in a sum is one."""
         if self.dtype.kind != "f" or sp.issparse(self.array):  # sparse ones have been refused
             return False
-        chunks = row_chunks(*self.shape)
-        return any(np.isnan(np.sum(self.array[rows], dtype=np.float64)) for rows in chunks)
+        sums = [np.sum(self.array[rows], dtype=np.float64) for rows in row_chunks(*self.shape)]
+        return bool(np.isnan(sums).any())
 
     def distinct(self, weight: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Yield float64 rows of positive weight by chunks, and their weights unless all are one."""

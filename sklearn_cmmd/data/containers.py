@@ -20,6 +20,18 @@ def is_pandas(data: Any) -> bool:
     return hasattr(data, "iloc") and hasattr(data, "index")
 
 
+def parts_of(data: Any, name: str) -> dict[str, Any]:
+    """Return the entries of a mapping by their names, or other data under the name ""."""
+    if not is_mapping(data):
+        return {"": data}
+    if not data:
+        raise ValueError(f"{name} is an empty mapping. Give it at least one modality.")
+    for key in data:
+        if not isinstance(key, str) or not key:
+            raise TypeError(f"The keys of {name} must be names of modalities. Got {key!r} instead.")
+    return dict(data)
+
+
 def unwrapped(data: Any, name: str) -> Any:
     """Return tables of other libraries as those that this package reads; refuse several for one."""
     if isinstance(data, (list, tuple)) and any(
@@ -56,33 +68,30 @@ def row_labels(data: Any) -> Any:
     return data.index if is_pandas(data) else None
 
 
-def column_names(data: Any) -> Any:
-    """Return an Index for a DataFrame of pandas, a list for one of polars, else None."""
-    if is_pandas(data) or type(data).__module__.startswith("polars."):
-        return getattr(data, "columns", None)
-    return None
+def to_array(
+    data: Any, name: str, estimator: Any, min_rows: int, gaps: bool
+) -> tuple[Any, Any, Any]:
+    """Check one table; return it as an array, and the names of its columns and rows.
 
-
-def to_array(data: Any, name: str, estimator: Any, min_rows: int, gaps: bool) -> Any:
-    """Check one table: an array-like, DataFrame, sparse matrix or IndexedArray, unwrapped.
-
-    `name` and `estimator` are for messages, `gaps` says whether dense values may be NaN. What is
-    returned is an ndarray, CSR matrix or IndexedArray with two axes or more and a numeric dtype; a
-    view wherever no conversion was needed.
+    `name` and `estimator` are for messages, `gaps` says whether dense values may be NaN. The array
+    is an ndarray, CSR matrix or IndexedArray with two axes or more and a numeric dtype; a view
+    wherever no conversion was needed. The names of columns are an Index of pandas or a list, those
+    of rows an Index; None if there are none.
 
     Raises
     ------
     ValueError, TypeError
         If it is no table of numbers, or if there are infinities, or NaN without `gaps`.
     """
+    data = unwrapped(data, name)
     if isinstance(data, IndexedArray):
-        stored = to_array(data.array, name, estimator, 1, gaps)
+        stored, _, _ = to_array(data.array, name, estimator, 1, gaps)
         if len(data) < min_rows:
             raise ValueError(
                 f"Found array with {len(data)} sample(s) (shape={data.shape}) while a minimum of "
                 f"{min_rows} is required by {type(estimator).__name__}."
             )
-        return data.with_array(stored)
+        return data.with_array(stored), None, None
     gaps = gaps and not sp.issparse(data)
     try:
         array = _checked(_filled(data, name, gaps), name, estimator, min_rows, gaps)
@@ -93,7 +102,8 @@ def to_array(data: Any, name: str, estimator: Any, min_rows: int, gaps: bool) ->
         raise kind(_explained(error, data, name)) from error
     if array.ndim > 2 and not array.size:
         raise ValueError(f"{name} of shape {array.shape} holds no values.")
-    return array
+    is_frame = is_pandas(data) or type(data).__module__.startswith("polars.")
+    return array, getattr(data, "columns", None) if is_frame else None, row_labels(data)
 
 
 def _checked(data: Any, name: str, estimator: Any, min_rows: int, gaps: bool) -> Any:

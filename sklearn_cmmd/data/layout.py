@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_cmmd.data.columns import resolve_columns
 from sklearn_cmmd.data.matrices import Standardise
 from sklearn_cmmd.data.modality import Modality
-from sklearn_cmmd.data.shapes import resolve_shape
 from sklearn_cmmd.data.statistics import (
     ColumnStatistics,
     pool,
@@ -23,16 +21,6 @@ from sklearn_cmmd.exceptions import CodesWarning
 UNSCALED = ("bernoulli", "categorical")
 # Whole numbers up to the one, in a modality of columns up to the other, may be codes of classes.
 LARGEST_CODE, MOST_CODE_COLUMNS = 9, 20
-
-
-def described(modalities: Sequence[Modality] | None, table: Table) -> list[Modality]:
-    """Return the modalities of a table with their columns and shapes."""
-    return [
-        resolve_shape(
-            modality, table.shapes.get(modality.name if table.is_mapping else ""), table.name
-        )
-        for modality in resolve_columns(modalities, table)
-    ]
 
 
 @dataclass(frozen=True)
@@ -133,11 +121,15 @@ class Side:
         """Number of values of each modality; a position with classes counts once."""
         return [_size(modality) for modality in self.modalities]
 
-    def scale_of(self, modality: Modality) -> str | tuple[float, ...]:
-        """Return the scale of a likelihood, a fixed one in standardised units by column."""
-        if isinstance(modality.scale, str):
-            return modality.scale
-        return tuple((modality.scale / self.scale[modality.columns]).tolist())
+    @property
+    def likelihood_scales(self) -> list[str | tuple[float, ...]]:
+        """How each modality's scale is learned, or a fixed one by column, in standardised units."""
+        return [
+            modality.scale
+            if isinstance(modality.scale, str)
+            else tuple((modality.scale / self.scale[modality.columns]).tolist())
+            for modality in self.modalities
+        ]
 
     def standardise(self, key: str, has_gaps: bool = False) -> Standardise:
         """Return what brings a block to standardised units."""
@@ -206,6 +198,8 @@ class Layout:
 
 def weighted_by_size(sides: Sequence[Side]) -> list[Side]:
     """Resolve the weights of modalities that go by their sizes, over all sides."""
+    if not any(["size" in [modality.weight for modality in side.modalities] for side in sides]):
+        return list(sides)
     largest = max([size for side in sides for size in side.sizes])
     resolved = []
     for side in sides:

@@ -10,6 +10,7 @@ from typing import Any
 LIKELIHOODS = ("auto", "gaussian", "laplace", "bernoulli", "categorical")
 NETWORKS = ("auto", "mlp", "conv1d", "conv2d")
 ROLES = ("prior", "encoder", "decoder")
+NUMBERS_OR = {"weight": ("size",), "scale": ("column", "row")}
 
 Network = str | Callable[..., Any]
 
@@ -97,11 +98,16 @@ class Modality:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise TypeError(f"The name of a Modality must be a string. Got {self.name!r} instead.")
-        self._check_one_of("likelihood", self.likelihood, LIKELIHOODS)
-        self._check_one_of("channels", self.channels, (None, "first", "last"))
-        self._check_networks()
-        self._check_number_or("weight", self.weight, ("size",))
-        self._check_number_or("scale", self.scale, ("column", "row"))
+        self._check_choices()
+        for parameter, names in NUMBERS_OR.items():
+            value = getattr(self, parameter)
+            is_number = isinstance(value, Real) and not isinstance(value, bool)
+            is_name = isinstance(value, str) and value in names
+            if not is_name and not (is_number and 0 < float(value) < inf):
+                raise ValueError(
+                    f"{parameter} of modality {self.name!r} must be a positive number or one of "
+                    f"{list(names)}. Got {value!r} instead."
+                )
         if not isinstance(self.axis, Integral):
             raise TypeError(f"axis of modality {self.name!r} must be an int. Got {self.axis!r}.")
         if self.shape is not None:
@@ -121,33 +127,26 @@ class Modality:
             object.__setattr__(twin, name, value)
         return twin
 
-    def _check_one_of(self, parameter: str, value: Any, allowed: tuple[Any, ...]) -> None:
-        if not (value is None or isinstance(value, str)) or value not in allowed:
+    def _check_choices(self) -> None:
+        """Raise a ValueError for a name that is none of those that there are."""
+        roles = list(self.network) if isinstance(self.network, Mapping) else []
+        unknown = [role for role in roles if role not in ROLES]
+        if unknown:
             raise ValueError(
-                f"{parameter} of modality {self.name!r} must be one of {list(allowed)}. "
-                f"Got {value!r} instead."
+                f"network of modality {self.name!r} names the roles {unknown}, but there are "
+                f"{list(ROLES)}."
             )
-
-    def _check_networks(self) -> None:
-        if isinstance(self.network, Mapping):
-            unknown = [role for role in self.network if role not in ROLES]
-            if unknown:
+        found: list[tuple[str, Any, tuple[Any, ...]]] = [
+            ("likelihood", self.likelihood, LIKELIHOODS),
+            ("channels", self.channels, (None, "first", "last")),
+            *[("network", each, NETWORKS) for each in self.networks.values() if not callable(each)],
+        ]
+        for parameter, value, allowed in found:
+            if not (value is None or isinstance(value, str)) or value not in allowed:
                 raise ValueError(
-                    f"network of modality {self.name!r} names the roles {unknown}, but there are "
-                    f"{list(ROLES)}."
+                    f"{parameter} of modality {self.name!r} must be one of {list(allowed)}. "
+                    f"Got {value!r} instead."
                 )
-        for network in self.networks.values():
-            if not callable(network):
-                self._check_one_of("network", network, NETWORKS)
-
-    def _check_number_or(self, parameter: str, value: Any, names: tuple[str, ...]) -> None:
-        is_number = isinstance(value, Real) and not isinstance(value, bool)
-        is_name = isinstance(value, str) and value in names
-        if not is_name and not (is_number and 0 < float(value) < inf):
-            raise ValueError(
-                f"{parameter} of modality {self.name!r} must be a positive number or one of "
-                f"{list(names)}. Got {value!r} instead."
-            )
 
     def _check_shape(self) -> None:
         shape = self.shape

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from torch import Tensor
 
 from sklearn_cmmd.data.alignment import warn_of_another_order
 from sklearn_cmmd.data.batch import Batch, View
-from sklearn_cmmd.data.layout import Layout, Side, check_disjoint, described, weighted_by_size
+from sklearn_cmmd.data.columns import described
+from sklearn_cmmd.data.layout import Layout, Side, check_disjoint, weighted_by_size
 from sklearn_cmmd.data.matrices import Matrix, join
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.tables import (
@@ -23,7 +25,22 @@ from sklearn_cmmd.data.tables import (
     presence,
     read_table,
 )
-from sklearn_cmmd.data.targets import Targets, check_labels, check_two_classes, warn_of_unlabelled
+from sklearn_cmmd.data.targets import Targets, check_labels, warn_of_unlabelled
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """Numbers of rows of a fit that count, all that its schedule must know of them.
+
+    `labelled` is that of the rows with a label, `unlabelled` of the others; `pairs` of those that
+    have something of the missing modalities. `classes` are the numbers of labelled rows of each
+    class that occurs; there are none without y, or if it holds several labels a row.
+    """
+
+    labelled: int
+    unlabelled: int
+    pairs: int
+    classes: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -44,22 +61,17 @@ class FitData:
     weight: np.ndarray
     labelled: np.ndarray
 
-    @property
-    def n_by_label(self) -> tuple[int, int]:
-        """Numbers of rows of positive weight with a label, and of those without."""
+    @cached_property
+    def counts(self) -> "RowCounts":
+        """Numbers of the rows of positive weight."""
         counts = self.weight > 0
-        n_labelled = int(np.sum(counts & self.labelled))
-        return n_labelled, int(np.sum(counts)) - n_labelled
-
-    @property
-    def n_pairs(self) -> int:
-        """Number of rows of positive weight that have something of the missing modalities."""
-        return int(np.sum(self.present.any(axis=1) & (self.weight > 0)))
-
-    @property
-    def known_y(self) -> Any:
-        """The labels of the rows that have one and count."""
-        return self.y[self.labelled & (self.weight > 0)]
+        known = counts & self.labelled
+        n_labelled, n_pairs = np.sum(known), np.sum(counts & self.present.any(axis=1))
+        classes = np.zeros(0, int)
+        if self.y is not None and self.y.ndim == 1:
+            classes = np.unique(self.y[known], return_counts=True)[1]
+        n_unlabelled = np.sum(counts) - n_labelled
+        return RowCounts(int(n_labelled), int(n_unlabelled), int(n_pairs), classes)
 
     def check_form(self, layout: Layout, caller: str) -> None:
         """Raise a ValueError unless the data have the classes and likelihoods of a layout."""
@@ -212,8 +224,13 @@ def learn_targets(data: FitData, classes: Any = None, partial: bool = False) -> 
     targets = Targets(y, classes)
     if classes is not None:
         targets.check_known(y, "partial_fit")
-    if not partial:
-        check_two_classes(data.known_y, targets)
+    if len(data.counts.classes) < 2 and not (partial or targets.multilabel):
+        found = np.unique(data.y[data.labelled & (data.weight > 0)])
+        raise ValueError(
+            "y must have at least two classes among the rows of positive weight. Got the class "
+            f"{found.tolist()} alone. -1 marks rows without a label; it is a class only where the "
+            "other is 1."
+        )
     return targets
 
 

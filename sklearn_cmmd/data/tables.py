@@ -1,7 +1,7 @@
 """Tables: the observed or the missing side of the data, checked and described."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from sklearn_cmmd.data.blocks import Block, as_block, row_chunks
-from sklearn_cmmd.data.containers import column_names, is_mapping, row_labels, to_array, unwrapped
+from sklearn_cmmd.data.containers import parts_of, to_array
 from sklearn_cmmd.data.modality import Modality
 
 SLICE_DICT_HINT = (
@@ -35,6 +35,15 @@ class Table:
     shapes: dict[str, tuple[int, ...]]
     labels: dict[str, Any]
     has_gaps: bool = False
+    widths: dict[str, int] = field(init=False)
+    n_rows: int = field(init=False)
+    n_columns: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        widths = {key: block.shape[1] for key, block in self.blocks.items()}
+        n_rows = next(iter(self.blocks.values())).shape[0]
+        sizes = {"widths": widths, "n_rows": n_rows, "n_columns": sum(widths.values())}
+        self.__dict__.update(sizes)
 
     @property
     def is_mapping(self) -> bool:
@@ -44,21 +53,6 @@ class Table:
     def title(self, key: str) -> str:
         """Return what messages call a block."""
         return f"{self.name}[{key!r}]" if key else self.name
-
-    @property
-    def widths(self) -> dict[str, int]:
-        """Number of columns of each block."""
-        return {key: block.shape[1] for key, block in self.blocks.items()}
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return next(iter(self.blocks.values())).shape[0]
-
-    @property
-    def n_columns(self) -> int:
-        """Number of columns of all blocks."""
-        return sum(self.widths.values())
 
     @property
     def dtype(self) -> np.dtype:
@@ -93,34 +87,23 @@ def read_table(
     ValueError, TypeError
         If one of the tables is not valid, or if they differ in their numbers of rows.
     """
-    parts = _parts(data, name)
-    table = Table(name, type(estimator).__name__, {}, {}, {}, {})
-    for key, part in parts.items():
-        part = unwrapped(part, table.title(key))
-        array = to_array(part, table.title(key), estimator, min_rows, gaps)
-        table.blocks[key] = as_block(array)
-        found = (table.names, column_names(part)), (table.labels, row_labels(part))
-        for where, value in found:
-            if value is not None:
-                where[key] = value
+    blocks: dict[str, Block] = {}
+    names, labels, shapes = {}, {}, {}
+    for key, part in parts_of(data, name).items():
+        title = f"{name}[{key!r}]" if key else name
+        array, part_names, part_labels = to_array(part, title, estimator, min_rows, gaps)
+        blocks[key] = as_block(array)
+        if part_names is not None:
+            names[key] = part_names
+        if part_labels is not None:
+            labels[key] = part_labels
         if array.ndim > 2:
-            table.shapes[key] = array.shape[1:]
-    counts = {key: block.shape[0] for key, block in table.blocks.items()}
+            shapes[key] = array.shape[1:]
+    counts = {key: block.shape[0] for key, block in blocks.items()}
     if len(set(counts.values())) > 1:
         raise ValueError(f"The modalities of {name} differ in their numbers of rows: {counts}.")
-    has_gaps = gaps and any([block.has_nan() for block in table.blocks.values()])
-    return replace(table, has_gaps=has_gaps)
-
-
-def _parts(data: Any, name: str) -> dict[str, Any]:
-    if not is_mapping(data):
-        return {"": data}
-    if not data:
-        raise ValueError(f"{name} is an empty mapping. Give it at least one modality.")
-    for key in data:
-        if not isinstance(key, str) or not key:
-            raise TypeError(f"The keys of {name} must be names of modalities. Got {key!r} instead.")
-    return dict(data)
+    has_gaps = gaps and any([block.has_nan() for block in blocks.values()])
+    return Table(name, type(estimator).__name__, blocks, names, shapes, labels, has_gaps)
 
 
 def presence(table: Table, modalities: Sequence[Modality]) -> np.ndarray:

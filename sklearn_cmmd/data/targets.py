@@ -233,19 +233,6 @@ def _check_targets(y: Any) -> None:
     check_classification_targets(y)
 
 
-def check_two_classes(y: Any, targets: Targets) -> None:
-    """Raise a ValueError if the labelled rows of positive weight have one class only."""
-    if targets.multilabel:
-        return
-    present = np.unique(y)
-    if len(present) < 2:
-        raise ValueError(
-            f"y must have at least two classes among the rows of positive weight. Got the class "
-            f"{present.tolist()} alone. -1 marks rows without a label; it is a class only where "
-            "the other is 1."
-        )
-
-
 def warn_of_unlabelled(labelled: np.ndarray) -> None:
     """Say how many rows have no label, if any."""
     if not labelled.all():

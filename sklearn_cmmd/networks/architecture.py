@@ -1,7 +1,7 @@
 """Everything that fixes the shapes of the networks, in plain values."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sklearn_cmmd.networks.grid import Grid
@@ -51,12 +51,10 @@ class Architecture:
     decoder_input: str = "both"
     label_in_encoder: bool = True
 
-    @property
-    def n_observed(self) -> int:
-        """Number of columns of x_O."""
-        return sum([len(block.columns) for block in self.observed])
+    n_observed: int = field(init=False)  # number of columns of x_O
+    n_missing: int = field(init=False)  # number of columns of x_M
 
-    @property
-    def n_missing(self) -> int:
-        """Number of columns of x_M."""
-        return sum([len(block.columns) for block in self.missing])
+    def __post_init__(self) -> None:
+        for side in ("observed", "missing"):
+            n_columns = sum([len(view.columns) for view in getattr(self, side)])
+            object.__setattr__(self, f"n_{side}", n_columns)

@@ -63,7 +63,9 @@ def _parts(
     shared: list[int] = []
     parts: Parts = []
     for block, offset in placed:
-        positions = [offset + column for column in block.columns]
+        positions = list(block.columns)
+        if offset:
+            positions = [offset + column for column in positions]
         network = getattr(block, role)
         if network == "auto" and together:
             shared += positions

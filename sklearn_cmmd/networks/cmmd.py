@@ -1,7 +1,7 @@
 """The four networks of CMMD together; what they are trained for is not known here."""
 
 import copy
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from sklearn_cmmd.networks.conditional import Conditional, Decoder
 from sklearn_cmmd.networks.custom import CustomNetwork
 from sklearn_cmmd.networks.distributions import Bernoulli, Categorical, Gaussian, Joint
 from sklearn_cmmd.networks.dropout import Dropout
-from sklearn_cmmd.networks.mlp import n_units
+from sklearn_cmmd.networks.mlp import init_weights, n_units
 
 
 class CMMD(nn.Module):
@@ -37,15 +37,10 @@ class CMMD(nn.Module):
         self.classifier = build_classifier(arch) if arch.n_labels else None
 
     def init_weights(self, generator: torch.Generator) -> None:
-        """Draw all weights anew from the generator.
-
-        A module with weights of its own draws them itself, in the order in which the modules were
-        made; a user's network sees to its own parts.
-        """
-        owned = {part for network in self.custom_networks for part in network.network.modules()}
-        for part in list(self.modules()):
-            if part is not self and part not in owned and hasattr(part, "init_weights"):
-                cast(Any, part).init_weights(generator)
+        """Draw all weights anew from the generator; a user's network is made anew."""
+        init_weights(self, generator)
+        for network in self.custom_networks:
+            network.init_weights(generator)
 
     def start_from(self, other: "CMMD") -> None:
         """Take over the weights of networks that know of the same labels, or of none.

@@ -46,10 +46,12 @@ class JointFeatures(nn.Module):
         mix: Callable[[int], Any],
     ) -> None:
         super().__init__()
-        bodies = [body for _, body in parts]
-        joint_width = sum([body.out_features for body in bodies])
-        self.bodies = nn.ModuleList(bodies)
-        self.columns = nn.ModuleList([Columns(positions, width) for positions, _ in parts])
+        joint_width = 0
+        self.bodies, self.columns = nn.ModuleList(), nn.ModuleList()
+        for positions, body in parts:
+            joint_width += body.out_features
+            self.bodies.append(body)
+            self.columns.append(Columns(positions, width))
         self.mix = mix(joint_width) if len(parts) > 1 else None
         self.out_features: int = joint_width if self.mix is None else self.mix.out_features
 

@@ -15,13 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
 from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.networks.grid import Grid
-from sklearn_cmmd.networks.mlp import ACTIVATIONS, HEAD_GAIN, hidden_gain, init_layer, linear
+from sklearn_cmmd.networks.mlp import ACTIVATIONS, HEAD_GAIN, hidden_gain, layer
 
 WIDTH = 128
 IMAGE_WIDTHS = (32, 64)  # of the first halving layer, and of the others
@@ -103,20 +101,17 @@ class ConvBody(nn.Module):
         super().__init__()
         self.grid = grid.with_channels()
         self.specs = plan(self.grid.torch_shape)
-        self.layers = nn.ModuleList(_convolution(spec) for spec in self.specs)
+        gain = hidden_gain(activation)
+        self.layers = nn.ModuleList(_convolution(spec, gain) for spec in self.specs)
         self.activation = activation
         self.out_features = WIDTH
-
-    def init_weights(self, generator: torch.Generator) -> None:
-        for layer, spec in zip(self.layers, self.specs, strict=True):
-            init_layer(layer, hidden_gain(self.activation), spec.fan_in, generator)
 
     def forward(self, x: Tensor, dropout: Dropout | None = None) -> Tensor:
         """Map (batch, numel) to (batch, 128)."""
         activation = ACTIVATIONS[self.activation]
         x = self.grid.unflatten(x)
-        for layer in self.layers:
-            x = activation(layer(x))
+        for convolution in self.layers:
+            x = activation(convolution(x))
         return x.flatten(1)
 
 
@@ -131,49 +126,40 @@ class ConvGenerator(nn.Module):
         self.grid = grid.with_channels()
         self.per_value = per_value
         self.activation = activation
-        self.first = linear(in_features, WIDTH)
-        self.specs = plan(self.grid.torch_shape)[::-1]
-        outs = [spec.channels[0] for spec in self.specs[:-1]]
-        outs.append(per_value * self.grid.torch_shape[0])
-        self.layers = nn.ModuleList(map(_transposed, self.specs, outs))
-
-    def init_weights(self, generator: torch.Generator) -> None:
-        gain = hidden_gain(self.activation)
-        init_layer(self.first, gain, self.first.in_features, generator)
-        gains = [*[gain] * (len(self.specs) - 1), HEAD_GAIN]
-        for layer, spec, gain in zip(self.layers, self.specs, gains, strict=True):
-            init_layer(layer, gain, spec.transposed_fan_in, generator)
+        gain = hidden_gain(activation)
+        self.first = layer(nn.Linear, in_features, WIDTH, gain=gain, fan_in=in_features)
+        *hidden, last = self.specs = plan(self.grid.torch_shape)[::-1]
+        self.layers = nn.ModuleList(_transposed(spec, spec.channels[0], gain) for spec in hidden)
+        out_channels = per_value * self.grid.torch_shape[0]
+        self.layers.append(_transposed(last, out_channels, HEAD_GAIN))
 
     def forward(self, features: Tensor, dropout: Dropout | None = None) -> Tensor:
         """Map (batch, in_features) to (batch, per_value · numel)."""
         activation = ACTIVATIONS[self.activation]
         x = self.first(features)
         x = x.unflatten(-1, (WIDTH, *[1] * len(self.specs[0].size)))
-        for layer in self.layers:
-            x = layer(activation(x))
+        for convolution in self.layers:
+            x = convolution(activation(x))
         return self.grid.flatten(x, self.per_value)
 
 
-def _convolution(spec: ConvSpec) -> nn.Module:
-    kind = CONVOLUTIONS[len(spec.size)]
-    return skip_init(
-        kind, *spec.channels, spec.kernel, spec.stride, spec.padding, dtype=torch.float32
-    )
+def _convolution(spec: ConvSpec, gain: float) -> nn.Module:
+    sizes = *spec.channels, spec.kernel, spec.stride, spec.padding
+    made: nn.Module = layer(CONVOLUTIONS[len(spec.size)], *sizes, gain=gain, fan_in=spec.fan_in)
+    return made
 
 
-def _transposed(spec: ConvSpec, out_channels: int) -> nn.Module:
+def _transposed(spec: ConvSpec, out_channels: int, gain: float) -> nn.Module:
     """Return the layer that undoes the size of `spec`; mixing channels needs no transposition."""
-    in_channels = spec.channels[1]
-    if spec.is_pointwise:
-        kind = CONVOLUTIONS[len(spec.size)]
-        return skip_init(kind, in_channels, out_channels, spec.kernel, dtype=torch.float32)
-    return skip_init(
-        TRANSPOSED[len(spec.size)],
-        in_channels,
+    kind = (CONVOLUTIONS if spec.is_pointwise else TRANSPOSED)[len(spec.size)]
+    sizes: tuple[Any, ...] = (
+        spec.channels[1],
         out_channels,
         spec.kernel,
         spec.stride,
         spec.padding,
-        spec.output_padding,
-        dtype=torch.float32,
     )
+    if not spec.is_pointwise:
+        sizes = (*sizes, spec.output_padding)
+    made: nn.Module = layer(kind, *sizes, gain=gain, fan_in=spec.transposed_fan_in)
+    return made

@@ -19,7 +19,7 @@ from sklearn_cmmd.networks.distributions import (
     Laplace,
 )
 from sklearn_cmmd.networks.dropout import Dropout
-from sklearn_cmmd.networks.mlp import HEAD_GAIN, init_layer, linear
+from sklearn_cmmd.networks.mlp import HEAD_GAIN, layer
 
 # A name says how a scale is learned; numbers, one for each column, fix it.
 Scale = str | tuple[float, ...]
@@ -69,11 +69,6 @@ class ScaledLikelihood(Likelihood):
             logs = [power * math.log(float(s)) for s in scale]
             fixed = torch.tensor(logs, dtype=torch.float32, device="cpu")
             self.register_buffer("fixed", fixed)
-
-    def init_weights(self, generator: torch.Generator) -> None:
-        """Set learned scales of the columns to one."""
-        if self.raw is not None:
-            nn.init.zeros_(self.raw)
 
     def split(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Return locations, (..., features), and logarithms of the scales, that or (features,)."""
@@ -145,11 +140,9 @@ class Head(nn.Module):
 
     def __init__(self, in_features: int, likelihood: Likelihood) -> None:
         super().__init__()
-        self.layer = linear(in_features, likelihood.per_value * likelihood.features)
+        n_raw = likelihood.per_value * likelihood.features
+        self.layer = layer(nn.Linear, in_features, n_raw, gain=HEAD_GAIN, fan_in=in_features)
         self.likelihood = likelihood
-
-    def init_weights(self, generator: torch.Generator) -> None:
-        init_layer(self.layer, HEAD_GAIN, self.layer.in_features, generator)
 
     def forward(self, features: Tensor, dropout: Dropout | None = None) -> Any:
         return self.likelihood(in_float32(self.layer(features)))

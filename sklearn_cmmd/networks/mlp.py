@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,17 +22,22 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 HEAD_GAIN = 0.1
 
 
-def linear(in_features: int, out_features: int) -> nn.Linear:
-    """Return a linear layer with undefined weights; nothing of torch's global state matters."""
-    layer = skip_init(nn.Linear, in_features, out_features, dtype=torch.float32)
-    assert isinstance(layer, nn.Linear)
-    return layer
+def layer(kind: Any, *sizes: Any, gain: float, fan_in: float) -> Any:
+    """Return a layer of torch whose weights are to be drawn with the variance gain² / fan_in.
+
+    Until `init_weights` they are undefined; nothing of torch's global state matters.
+    """
+    made = skip_init(kind, *sizes, dtype=torch.float32)
+    made.init_std = gain / fan_in**0.5
+    return made
 
 
-def init_layer(layer: nn.Module, gain: float, fan_in: float, generator: torch.Generator) -> None:
-    """Draw the weights of variance gain² / fan_in, and set the biases to zero."""
-    nn.init.normal_(cast(Tensor, layer.weight), std=gain / fan_in**0.5, generator=generator)
-    nn.init.zeros_(cast(Tensor, layer.bias))
+def init_weights(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw the weights of all layers in a module, and set their biases to zero."""
+    for part in module.modules():
+        if hasattr(part, "init_std"):
+            nn.init.normal_(part.weight, std=part.init_std, generator=generator)  # type: ignore
+            nn.init.zeros_(part.bias)  # type: ignore
 
 
 def hidden_gain(activation: str) -> float:
@@ -49,24 +54,19 @@ class MLP(nn.Module):
 
     def __init__(self, in_features: int, hidden: Sequence[int], activation: str) -> None:
         super().__init__()
-        widths = (in_features, *hidden)
-        self.in_features = in_features
+        widths, gain = (in_features, *hidden), hidden_gain(activation)
         self.hidden = tuple(hidden)
-        self.layers = nn.ModuleList([linear(a, b) for a, b in pairwise(widths)])
+        self.layers = nn.ModuleList()
+        for a, b in pairwise(widths):
+            self.layers.append(layer(nn.Linear, a, b, gain=gain, fan_in=a))
         self.activation = activation
         self.out_features = widths[-1]
-
-    def init_weights(self, generator: torch.Generator) -> None:
-        gain, fan_in = hidden_gain(self.activation), self.in_features
-        for layer, width in zip(self.layers, self.hidden, strict=True):
-            init_layer(layer, gain, fan_in, generator)
-            fan_in = width
 
     def forward(self, x: Tensor, dropout: Dropout | None = None) -> Tensor:
         """Map (batch, in_features) to (batch, out_features)."""
         activation = ACTIVATIONS[self.activation]
-        for layer in self.layers:
-            x = activation(layer(x))
+        for linear in self.layers:
+            x = activation(linear(x))
             if dropout is not None:
                 x = dropout(x)
         return x

@@ -8,7 +8,7 @@ from torch import nn
 
 # Multiplications of a pass over a minibatch, below which a second thread gains nothing. On a busy
 # machine it costs much: threads wait for one another after every small product.
-MULTIPLICATIONS_FOR_THREADS = 20_000_000
+MULTIPLICATIONS_FOR_THREADS = 30_000_000
 
 
 @contextmanager

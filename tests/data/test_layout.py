@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_cmmd import CMMDClassifier, Modality
-from sklearn_cmmd.data.layout import Side, described, weighted_by_size
+from sklearn_cmmd.data.columns import described
+from sklearn_cmmd.data.layout import Side, weighted_by_size
 from sklearn_cmmd.data.tables import presence, read_table
 from sklearn_cmmd.datasets import IndexedArray
 
@@ -90,8 +91,7 @@ def test_restore_is_the_inverse():
 
 def test_fixed_scale_is_in_the_units_of_the_data():
     modalities, _ = learn(IMAGES, [Modality("m", scale=4.0)])
-    (modality,) = modalities.modalities
-    np.testing.assert_allclose(modalities.scale_of(modality), 4 / IMAGES.std())
+    np.testing.assert_allclose(modalities.likelihood_scales[0], 4 / IMAGES.std())
 
 
 def test_sizes_count_a_position_with_classes_once():

@@ -10,7 +10,7 @@ from sklearn_cmmd.networks.architecture import Architecture, ViewSpec
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.distributions import Gaussian
 from sklearn_cmmd.networks.dropout import Dropout, keep_mask
-from sklearn_cmmd.networks.mlp import ACTIVATIONS, MLP
+from sklearn_cmmd.networks.mlp import ACTIVATIONS, MLP, init_weights
 
 ARCHITECTURE = Architecture(
     observed=(ViewSpec((0, 1)), ViewSpec((2, 3, 4))),
@@ -130,7 +130,7 @@ def test_initial_distributions_are_near_standard_normal(module, rows):
 def test_activations_keep_their_scale(activation):
     rng = torch.Generator().manual_seed(0)
     mlp = MLP(100, (200,) * 4, activation)
-    mlp.init_weights(rng)
+    init_weights(mlp, rng)
     out = mlp(torch.randn(500, 100, generator=rng))
     assert 0.05 < out.square().mean().sqrt() < 5
 
@@ -153,7 +153,7 @@ def test_dropout_keeps_the_mean(rate):
 
 def test_layers_take_their_masks_one_after_the_other():
     mlp = MLP(3, (50, 20), "relu")
-    mlp.init_weights(torch.Generator().manual_seed(0))
+    init_weights(mlp, torch.Generator().manual_seed(0))
     x, keep = torch.ones(10, 3), keep_mask(bits(10, 70), 0.5)
     first, second = mlp.layers
     want = torch.relu(second(torch.relu(first(x)) * keep[:, :50])) * keep[:, 50:]
@@ -163,7 +163,7 @@ def test_layers_take_their_masks_one_after_the_other():
 
 def test_two_draws_of_a_row_have_masks_of_their_own():
     mlp = MLP(3, (50,), "relu")
-    mlp.init_weights(torch.Generator().manual_seed(0))
+    init_weights(mlp, torch.Generator().manual_seed(0))
     x, keep = torch.ones(20, 3), keep_mask(bits(10, 100), 0.5)
     out = mlp(x, Dropout(keep))
     assert torch.equal(out[:10], torch.relu(mlp.layers[0](x[:10])) * keep[:, :50])

@@ -10,6 +10,7 @@ from sklearn_cmmd.networks.architecture import Architecture, ViewSpec
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.conv import ConvBody, ConvGenerator
 from sklearn_cmmd.networks.grid import Grid
+from sklearn_cmmd.networks.mlp import init_weights
 
 IMAGE = Grid((32, 32, 3), "last")
 DIGIT = Grid((28, 28))
@@ -137,7 +138,7 @@ def test_output_shapes_of_the_tables(grid, sizes):
     body = ConvBody(grid, "relu")
     generator = ConvGenerator(20, grid, 1, "relu")
     for network in (body, generator):
-        network.init_weights(torch.Generator().manual_seed(0))
+        init_weights(network, torch.Generator().manual_seed(0))
     x, shapes = grid.unflatten(torch.zeros(2, grid.numel)), []
     for layer in body.layers:
         x = layer(x)
@@ -168,7 +169,7 @@ def test_any_shape_goes_in_and_comes_out(grid, per_value, seed):
     body = ConvBody(grid, "silu")
     generator = ConvGenerator(5, grid, per_value, "silu")
     for network in (body, generator):
-        network.init_weights(rng)
+        init_weights(network, rng)
     features = body(torch.randn(2, grid.numel, generator=rng))
     raw = generator(torch.randn(2, 5, generator=rng))
     assert features.shape == (2, body.out_features)

@@ -24,6 +24,7 @@ from sklearn_cmmd.networks.likelihoods import (
     LaplaceLikelihood,
     gaussian_head,
 )
+from sklearn_cmmd.networks.mlp import init_weights
 
 SCALES = ("column", "row", (0.5,) * 10)
 
@@ -112,7 +113,7 @@ def test_bernoulli_gradient_is_finite_at_the_edges(value):
 
 def test_variance_has_a_floor_and_a_ceiling():
     head = gaussian_head(1, 1, bound=7.0)
-    head.init_weights(torch.Generator().manual_seed(0))
+    init_weights(head, torch.Generator().manual_seed(0))
     head.layer.weight.data.fill_(1e6)
     log_var = head(torch.tensor([[-1.0], [1.0]])).log_var
     assert log_var.flatten().tolist() == [-7.0, 7.0]
@@ -123,8 +124,7 @@ def test_scale_of_a_column_is_that_of_all_rows(likelihood, rng):
     """The maximum-likelihood scale: the standard deviation, or the mean absolute deviation."""
     x = 3 * torch.randn(4000, 2, generator=rng) * torch.tensor([0.1, 1.0])
     head = Head(5, likelihood(2))
-    for module in (head, head.likelihood):
-        module.init_weights(rng)
+    init_weights(head, rng)
     optimizer = torch.optim.Adam(head.parameters(), lr=0.05)
     for _ in range(400):
         optimizer.zero_grad()
@@ -183,7 +183,7 @@ LIKELIHOODS = [
 @pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=str)
 def test_heads_start_near_zero(likelihood, rng):
     head = Head(64, likelihood)
-    head.init_weights(rng)
+    init_weights(head, rng)
     distribution = head(torch.randn(100, 64, generator=rng))
     assert distribution[0].shape == (100, 10)
     assert distribution[0].abs().max() < 1
