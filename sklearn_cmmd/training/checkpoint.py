@@ -154,31 +154,22 @@ def identity_of(
     What does not change the result, and callbacks, which cannot be told apart, are left out.
     `start` are the networks that it starts from.
     """
-    params = estimator.get_params(deep=True)
-    identity = {
-        name: _written(value)
-        for name, value in params.items()
-        if name not in ("callbacks", "checkpoint_dir", "device", "verbose", "objective", "networks")
-    }
+    left_out = ("callbacks", "checkpoint_dir", "device", "verbose", "objective", "networks")
+    params = {k: _written(v) for k, v in estimator.get_params().items() if k not in left_out}
     if not isinstance(estimator.random_state, Integral):
-        del identity["random_state"]  # the checkpoint has the seed
-    weights = None if start is None else [part.numpy(force=True) for part in start.parameters()]
+        del params["random_state"]  # the checkpoint has the seed
     tables = {"X": data.x, "X_missing": data.x_missing}
-    identity |= {
-        name: joblib.hash([block.array for block in table.blocks.values()])
+    inputs: dict[str, Any] = {
+        name: [block.array for block in table.blocks.values()]
         for name, table in tables.items()
         if table is not None
     }
-    rest = {
-        "y": (data.y, data.labelled),
-        "sample_weight": data.weight,
-        "networks at start": weights,
-    }
-    return (
-        identity
-        | {name: joblib.hash(value) for name, value in rest.items()}
-        | {"device": device.type}
-    )
+    inputs |= {"y": (data.y, data.labelled), "sample_weight": data.weight}
+    if start is not None:
+        weights = [part.numpy(force=True) for part in start.parameters()]
+        inputs["the networks at the start"] = weights
+    hashes = {name: f"of hash {joblib.hash(value)[:12]}" for name, value in inputs.items()}
+    return {"the estimator": type(estimator).__name__, "device": device.type, **params, **hashes}
 
 
 def _written(value: Any) -> str:
