@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from torch import Tensor
 
-from sklearn_cmmd._callers import is_part_of_more
+from sklearn_cmmd._callers import is_part_of_more, tie_of_callers
 from sklearn_cmmd._device import resolve_device
 from sklearn_cmmd._fitting import (
     DivergedError,
@@ -30,7 +30,7 @@ from sklearn_cmmd.data.blocks import CHUNK_NUMBERS
 from sklearn_cmmd.data.containers import is_mapping
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.tables import Table, read_table
-from sklearn_cmmd.exceptions import InterruptedWarning
+from sklearn_cmmd.exceptions import InterruptedWarning, TiedSearchWarning
 from sklearn_cmmd.groups import GroupedParameters, Networks, Objective, parameters
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.params import CONSTRAINTS
@@ -122,6 +122,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted, Groupe
             the estimator is fitted with them.
         """
         self._check_something_to_learn(y, X_missing)
+        warn_of_tie(tie_of_callers())
         return self._fit(X, y, X_missing, sample_weight, init_from)
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -240,11 +241,14 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted, Groupe
 
         return draw
 
+    def _check_names(self, X: Any) -> None:
+        """Check that there was a fit, and names first of all, since they tell of a mix-up best."""
+        check_is_fitted(self)
+        _check_feature_names(self, None if is_mapping(X) else X, reset=False)
+
     def _read(self, X: Any) -> Table:
         """Check new rows against those of the fit."""
-        check_is_fitted(self)
-        # First of all, since names tell of a mix-up best.
-        _check_feature_names(self, None if is_mapping(X) else X, reset=False)
+        self._check_names(X)
         table = read_table(X, "X", self)
         self._plan.layout.observed.check(table)
         if table.is_mapping:
@@ -368,6 +372,17 @@ def in_double(module: CMMD) -> CMMD:
     if known is None or known[0] != versions:
         known = _DOUBLES[module] = (versions, module.copied().double())
     return known[1]
+
+
+def warn_of_tie(refitted: dict[str, Any] | None) -> None:
+    """Say that a search told its candidates not apart, unless there is nothing to say."""
+    if refitted is not None:
+        warnings.warn(
+            f"All candidates of the search have the same score. It takes the first one, {refitted}."
+            " Choose by a score that tells them apart, such as neg_log_loss or what is generated.",
+            TiedSearchWarning,
+            stacklevel=3,
+        )
 
 
 def check_n_samples(n_samples: Any) -> None:

@@ -36,6 +36,30 @@ def rows_to_score() -> tuple[Any, Any]:
     return None, None
 
 
+def is_scored_without(name: str) -> bool:
+    """Return whether a search is about to call the estimator's `score` without this argument."""
+    for frame in _frames():
+        if frame.f_code.co_name == "_fit_and_score" and _module(frame).startswith("sklearn."):
+            params = frame.f_locals.get("score_params") or {}
+            by_method = type(frame.f_locals["scorer"]).__name__ == "_PassthroughScorer"
+            return by_method and params.get(name) is None
+    return False
+
+
+def tie_of_callers() -> dict[str, Any] | None:
+    """Return the parameters that a search is about to refit, if no candidate scored better."""
+    for frame in _frames():
+        if frame.f_code.co_name == "_fit_and_score":
+            return None
+        if _module(frame) == "sklearn.model_selection._search" and "results" in frame.f_locals:
+            search, results = frame.f_locals["self"], frame.f_locals["results"]
+            metric = search.refit if isinstance(search.refit, str) else "score"
+            scores = np.asarray(results.get(f"mean_test_{metric}", ()))
+            if len(scores) > 1 and (scores == scores[0]).all():
+                return dict(search.best_params_)
+    return None
+
+
 def encoders_of_callers() -> Iterator[np.ndarray]:
     """Yield the classes of every meta-estimator of scikit-learn that has called this fit."""
     for frame in _frames():

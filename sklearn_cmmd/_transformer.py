@@ -2,8 +2,25 @@
 
 from typing import Any
 
-from sklearn_cmmd._base import BaseCMMD
+import numpy as np
+import torch
+
+from sklearn_cmmd._base import PREDICTION_ROWS, BaseCMMD
+from sklearn_cmmd._callers import is_scored_without
+from sklearn_cmmd._random import generator
+from sklearn_cmmd.data.batches import Batches
+from sklearn_cmmd.data.rows import read_fit_data
+from sklearn_cmmd.objective.bound import lower_bound
 from sklearn_cmmd.params import documented
+from sklearn_cmmd.training.surroundings import surroundings
+
+N_DRAWS = 10
+NOTHING_TO_SCORE = (
+    "score compares a model with y, X_missing or both, and got neither. Pass score(X, "
+    "X_missing=...). In a search, switch metadata routing on, "
+    "sklearn.set_config(enable_metadata_routing=True), and call "
+    "set_fit_request(X_missing=True).set_score_request(X_missing=True) of the estimator."
+)
 
 
 @documented
@@ -62,8 +79,68 @@ class CMMDTransformer(BaseCMMD):
     (2000, 8)
     """
 
+    def score(
+        self, X: Any, y: Any = None, X_missing: Any = None, sample_weight: Any = None
+    ) -> float:
+        r"""Return a lower bound of the mean of log p(x_M, y | x_O), to compare models by.
+
+        It is estimated from ten draws of z, the same ones at every call:
+
+        .. math:: E_q[\log p(x_M | x_O, z) + \log p(y | z)]
+            - KL[q(z | x_O, x_M, y) \,\|\, p(z | x_O)].
+
+        With `y` alone it is a bound of log p(y | x_O), with z drawn from the prior. So is the part
+        of a row that has no x_M.
+
+        Parameters
+        ----------
+        X : as in `fit`, of shape (n, ...)
+            The observed modalities, in the form of the fit.
+        y : as in `fit`, default=None
+            The labels. They are ignored if the estimator was fitted without any.
+        X_missing : as in `fit`, default=None
+            The missing modalities. In a search, scikit-learn passes them on to `score` by metadata
+            routing: ``set_score_request(X_missing=True)``.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            In nats per row, of densities in the units of `X_missing`; greater is better.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing to compare with.
+        """
+        self._check_names(X)
+        layout = self._plan.layout
+        y = None if layout.targets is None else y
+        if y is None and X_missing is None:
+            raise ValueError(NOTHING_TO_SCORE)
+        classes = None if layout.targets is None else layout.targets.classes
+        data = read_fit_data(self, X, y, X_missing, sample_weight, layout, "score", classes)
+        data.check_form(layout, "score")
+        rows = data.rows(layout, self.device_)
+        noise = generator(0)
+        bounds = []
+        with surroundings(self.device_, self.module_, PREDICTION_ROWS), torch.inference_mode():
+            for batch in Batches(rows, PREDICTION_ROWS):
+                shape = batch.n_rows, N_DRAWS, self._plan.architecture.latent_dim
+                drawn = torch.randn(shape, generator=noise, device="cpu").to(self.device_)
+                bounds.append(lower_bound(self.module_, batch, drawn.transpose(0, 1)).cpu())
+        mean = np.average(torch.cat(bounds).numpy(), weights=data.weight[data.weight > 0])
+        if layout.missing is not None and data.x_missing is not None:
+            # The density of standardised values is that of the data times their scales.
+            logs = [np.log(layout.missing.scale[m.columns]).sum() for m in data.modalities[1]]
+            mean -= np.average(data.present @ logs, weights=data.weight)
+        return float(mean)
+
     def _check_something_to_learn(self, y: Any, X_missing: Any) -> None:
         if y is None and X_missing is None:
             raise ValueError(
                 "CMMDTransformer learns what X tells of other data: pass X_missing, y, or both."
             )
+        if y is None and is_scored_without("X_missing"):
+            raise ValueError(NOTHING_TO_SCORE)

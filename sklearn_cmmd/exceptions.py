@@ -8,6 +8,7 @@ __all__ = [
     "ResumeWarning",
     "RowOrderWarning",
     "SingletonClassWarning",
+    "TiedSearchWarning",
     "UnlabelledRowsWarning",
 ]
 
@@ -42,3 +43,7 @@ class ResumeWarning(CMMDWarning):
 
 class InterruptedWarning(CMMDWarning):
     """A fit was interrupted; the weights that it had reached are kept."""
+
+
+class TiedSearchWarning(CMMDWarning):
+    """All candidates of a search have one score, and the first of them is refitted."""

@@ -4,6 +4,8 @@
 passed them on unsliced or in another order would be caught.
 """
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,6 +29,7 @@ from sklearn.preprocessing import StandardScaler
 from skorch.helper import SliceDict
 
 from sklearn_cmmd import CMMDClassifier, CMMDTransformer
+from sklearn_cmmd.exceptions import TiedSearchWarning
 
 GRID = {"omega": [0.0, 1.0], "lam": [10]}
 
@@ -261,3 +264,20 @@ def test_clone_keeps_every_parameter(small):
     assert params[0] == params[1]
     assert params[0]["networks__activation"] == "relu"
     assert params[0]["objective__decode_prior"] == 0.5
+
+
+def test_a_tie_of_all_candidates_is_said(digits, small):
+    X, M, y = digits
+    search = GridSearchCV(
+        CMMDClassifier(**small | {"max_epochs": 1}),
+        {"omega": [0.0, 0.5]},
+        cv=2,
+        scoring=lambda clf, X, y: 0.7,
+    )
+    with pytest.warns(TiedSearchWarning, match=r"takes the first one, {'omega': 0.0}") as caught:
+        search.fit(X, y, X_missing=M)
+    assert sum(issubclass(each.category, TiedSearchWarning) for each in caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TiedSearchWarning)
+        search.set_params(scoring=lambda clf, X, y: clf.omega).fit(X, y, X_missing=M)
+        search.set_params(param_grid={"omega": [0.3]}).fit(X, y, X_missing=M)

@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -70,3 +72,81 @@ def test_partial_fit(digits, small, labelled):
         transformer.partial_fit(X[rows], y[rows] if labelled else None, X_missing=M[rows])
     assert transformer.n_iter_ == 6
     assert transformer.transform(X).shape == (240, 8)
+
+
+def test_score_is_a_density_in_the_units_of_the_data(digits, small):
+    X, M, y = digits
+    transformer = CMMDTransformer(**small).fit(X[:160], y[:160], X_missing=M[:160])
+    other = CMMDTransformer(**small).fit(X[:160], y[:160], X_missing=1000 * M[:160])
+    found = transformer.score(X[160:], y[160:], X_missing=M[160:])
+    shifted = other.score(X[160:], y[160:], X_missing=1000 * M[160:])
+    assert shifted == pytest.approx(found - M.shape[1] * np.log(1000), abs=1e-3)
+
+
+def test_score_tells_trained_from_untrained_and_pairs_from_mispaired(digits, small):
+    X, M, y = digits
+    test = {"X": X[160:], "y": y[160:], "X_missing": M[160:]}
+    trained = CMMDTransformer(**small).fit(X[:160], y[:160], X_missing=M[:160])
+    hardly = CMMDTransformer(**small | {"max_epochs": 1}).fit(X[:160], y[:160], X_missing=M[:160])
+    assert trained.score(**test) > hardly.score(**test) + 1
+    assert trained.score(**test) > trained.score(**test | {"X_missing": M[160:][::-1]}) + 1
+    assert trained.score(**test) == trained.score(**test)
+
+
+def test_score_of_what_is_given(digits, small):
+    """Weights are repetitions, gaps count nothing, and y is ignored where none was learned."""
+    X, M, y = digits
+    fitted = CMMDTransformer(**small).fit(X, y, X_missing=M)
+    by_label = fitted.score(X, y)
+    assert np.log(1 / 3) < by_label < 0
+    gaps = np.where(np.arange(240)[:, None] < 239, np.nan, M)
+    one = M[239:]
+    shares = fitted.score(X[239:], y[239:], X_missing=one) - fitted.score(X[239:], y[239:])
+    mixed = fitted.score(X, y, X_missing=gaps)
+    assert mixed == pytest.approx(by_label + shares / 240, abs=0.05)
+    weight = np.zeros(240)
+    weight[:7] = 3
+    assert fitted.score(X, y, X_missing=M, sample_weight=weight) == pytest.approx(
+        fitted.score(X[:7], y[:7], X_missing=M[:7]), abs=1e-4
+    )
+    unlabelled = CMMDTransformer(**small).fit(X, X_missing=M)
+    assert unlabelled.score(X, y, X_missing=M) == unlabelled.score(X, X_missing=M)
+
+
+def test_score_needs_something_to_compare_with(digits, small):
+    X, M, y = digits
+    unlabelled = CMMDTransformer(**small).fit(X, X_missing=M)
+    for args in ((X,), (X, y)):
+        with pytest.raises(ValueError, match=r"got neither. .*set_score_request"):
+            unlabelled.score(*args)
+    with pytest.raises(ValueError, match="was first fitted without X_missing"):
+        CMMDTransformer(**small).fit(X, y).score(X, X_missing=M)
+
+
+def test_search_by_the_score(digits, small):
+    X, M, y = digits
+    transformer = CMMDTransformer(**small)
+    search = GridSearchCV(transformer, {"latent_dim": [1, 8]}, cv=2, error_score="raise")
+    search.fit(X, y, X_missing=M)  # by log p(y | x_O)
+    with config_context(enable_metadata_routing=True):
+        transformer.set_fit_request(X_missing=True).set_score_request(X_missing=True)
+        search.fit(X, X_missing=M)
+    scores = [
+        np.mean(
+            [
+                CMMDTransformer(**small | {"latent_dim": dim})
+                .fit(X[train], X_missing=M[train])
+                .score(X[test], X_missing=M[test])
+                for train, test in KFold(2).split(X)
+            ]
+        )
+        for dim in (1, 8)
+    ]
+    assert search.cv_results_["mean_test_score"].tolist() == pytest.approx(scores)
+
+
+def test_search_without_anything_to_score_ends_before_training(digits, small, no_training):
+    X, M, _ = digits
+    search = GridSearchCV(CMMDTransformer(**small), {"latent_dim": [1, 8]}, cv=2)
+    with pytest.raises(ValueError, match="set_score_request"):
+        search.fit(X, X_missing=M)

@@ -77,13 +77,13 @@ class FitData:
         """Raise a ValueError unless the data have the classes and likelihoods of a layout."""
         if layout.missing is not None and self.x_missing is not None:
             layout.missing.check_likelihoods(self.x_missing, self.weight, self.present)
-        if layout.targets is not None:
+        if layout.targets is not None and self.y is not None:
             layout.targets.check_known(self.y[self.labelled], caller)
 
     def rows(self, layout: Layout, device: torch.device) -> "PairedRows":
         """Return the rows of positive weight, on the device or streamed if they are too large."""
         y = missing = present = None
-        if layout.targets is not None:
+        if layout.targets is not None and self.y is not None:
             y = torch.from_numpy(layout.targets.encode(self.y, self.labelled)).to(device)
         has_pair = np.asarray(self.present.any(axis=1))
         if layout.missing is not None and self.x_missing is not None:
@@ -135,10 +135,10 @@ def read_fit_data(
     """Check all input of a fit together, before anything of the estimator changes.
 
     With a `layout`, that of an earlier fit, the data must have its form; `caller` says who wants
-    that: "warm_start", "partial_fit" or "init_from". `classes` are those that are known before.
-    Of the estimator, `observed`, `missing` and `class_weight` are read.
+    that: "warm_start", "partial_fit", "init_from" or "score". `classes` are those that are known
+    before. Of the estimator, `observed`, `missing` and `class_weight` are read.
     """
-    going_on = caller in ("warm_start", "partial_fit") and layout is not None
+    going_on = caller in ("warm_start", "partial_fit", "score") and layout is not None
     x = read_table(X, "X", estimator, 1 if going_on else 2)
     x_missing, tables = None, [x]
     if X_missing is not None:
@@ -151,7 +151,7 @@ def read_fit_data(
         check_row_counts(x.n_rows, {"y": labels})
     warn_of_another_order(tables, {"y": y})
     weight = check_weight(sample_weight, x.n_rows)
-    if estimator.class_weight is not None:
+    if estimator.class_weight is not None and caller != "score":
         weight = _balanced(weight, labels, labelled, estimator.class_weight)
     observed: Sequence[Modality]
     missing: Sequence[Modality]
@@ -183,8 +183,9 @@ def check_sides(layout: Layout, x: Table, x_missing: Table | None, y: Any, calle
     layout.observed.check(x)
     pairs = ("X_missing", layout.missing, x_missing), ("y", layout.targets, y)
     for name, before, now in pairs:
-        if name == "y" and caller == "init_from":
-            continue  # a second stage may learn labels that the first did not have
+        # A second stage may learn labels that the first did not have; a score needs not all.
+        if (name == "y" and caller == "init_from") or (caller == "score" and now is None):
+            continue
         if (before is None) != (now is None):
             had, has = ("without", "with") if before is None else ("with", "without")
             remedy = (

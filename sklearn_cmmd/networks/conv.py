@@ -5,9 +5,11 @@ generator goes the same way back. At 32 × 32 with three channels, and at eight 
 symbols, these are the networks that the literature on MNIST-SVHN-Text uses (tables H.3 and H.5 of
 [1]_).
 
-References ---------- .. [1] Mancisidor, Kampffmeyer, Aas, Jenssen. Discriminative multimodal
-learning via conditional priors in generative models. Neural Networks 169 (2024).
-https://doi.org/10.1016/j.neunet.2023.10.048
+References
+----------
+.. [1] Mancisidor, Kampffmeyer, Aas, Jenssen. Discriminative multimodal learning via conditional
+   priors in generative models. Neural Networks 169 (2024).
+   https://doi.org/10.1016/j.neunet.2023.10.048
 """
 
 import math

@@ -20,11 +20,14 @@ The scales of the columns of x_M are learned. Networks that know their few rows 
 them too small. So imaginary rows may stand beside the data, each off by one, a standard deviation,
 in every column. For a variance this is an inverse gamma prior.
 
-References ---------- .. [1] Mancisidor, Kampffmeyer, Aas, Jenssen. Discriminative multimodal
-learning via conditional priors in generative models. Neural Networks 169 (2024).
-https://doi.org/10.1016/j.neunet.2023.10.048 .. [2] Hinton, Vinyals, Dean. Distilling the knowledge
-in a neural network. arXiv:1503.02531 (2015). .. [3] Vapnik, Vashist. A new learning paradigm:
-learning using privileged information. Neural Networks 22 (2009).
+References
+----------
+.. [1] Mancisidor, Kampffmeyer, Aas, Jenssen. Discriminative multimodal learning via conditional
+   priors in generative models. Neural Networks 169 (2024).
+   https://doi.org/10.1016/j.neunet.2023.10.048
+.. [2] Hinton, Vinyals, Dean. Distilling the knowledge in a neural network. arXiv:1503.02531 (2015).
+.. [3] Vapnik, Vashist. A new learning paradigm: learning using privileged information. Neural
+   Networks 22 (2009).
 """
 
 from contextlib import AbstractContextManager, nullcontext
