@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from torch import Tensor
 
-from sklearn_cmmd._callers import is_part_of_more, tie_of_callers
+from sklearn_cmmd._callers import is_called_by, tie_of_callers
 from sklearn_cmmd._device import resolve_device
 from sklearn_cmmd._fitting import (
     DivergedError,
@@ -309,7 +309,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted, Groupe
             )
             with surroundings(self.device_, self.module_, self._plan.schedule.batch_size):
                 trained = loop.run() if checkpoint is None else loop.run(checkpoint.keep)
-            if trained.interrupted and is_part_of_more():
+            if trained.interrupted and is_called_by("joblib"):  # as one fit of several
                 raise KeyboardInterrupt
             take_in(self, trained, partial)
             if trained.failure is not None:
@@ -330,6 +330,11 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted, Groupe
         return self._plan.architecture.latent_dim
 
     def __getstate__(self) -> dict[str, Any]:
+        if hasattr(self, "module_") and is_called_by("skops"):
+            raise TypeError(
+                f"skops does not write networks of torch, so that it cannot keep a fitted "
+                f"{type(self).__name__}. Use pickle or joblib, and load files that you trust only."
+            )
         state = super().__getstate__().copy()
         if state["callbacks"]:
             state["callbacks"] = [unfitted(callback) for callback in state["callbacks"]]

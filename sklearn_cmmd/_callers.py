@@ -23,9 +23,9 @@ def _module(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__", ""))
 
 
-def is_part_of_more() -> bool:
-    """Return whether a fit is one of several, as in a search: whether joblib has called it."""
-    return any(_module(frame).startswith("joblib.") for frame in _frames())
+def is_called_by(package: str) -> bool:
+    """Return whether a function of this package is on the stack."""
+    return any(_module(frame).split(".")[0] == package for frame in _frames())
 
 
 def rows_to_score() -> tuple[Any, Any]:

@@ -1,6 +1,7 @@
 """CMMDClassifier."""
 
 import warnings
+from numbers import Real
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -230,8 +231,10 @@ def check_callers(y: Any) -> None:
     y_all, scored = rows_to_score()
     if y_all is not None and not check_labels(y_all)[1][scored].all():
         raise ValueError(UNLABELLED_SCORES)
-    if not sp.issparse(y) and UNLABELLED in np.asarray(y).ravel().tolist():
-        return
+    if not sp.issparse(y):
+        values = np.asarray(y, dtype=object).ravel()
+        if any([isinstance(value, Real) and value == UNLABELLED for value in values]):
+            return
     for classes in encoders_of_callers():
         known = classes.tolist()
         if UNLABELLED in known and known != [UNLABELLED, 1]:

@@ -1,6 +1,8 @@
 """What a user may pass as a table, brought to an array of numbers; the wording of every refusal."""
 
+import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,6 +56,8 @@ def unwrapped(data: Any, name: str) -> Any:
         )
     if hasattr(data, "dask"):
         return data.compute()
+    if hasattr(data, "collect_schema") and hasattr(data, "collect"):  # a lazy frame of polars
+        return data.collect()
     if hasattr(data, "detach") and hasattr(data, "cpu"):
         return data.detach().cpu().numpy()
     return data
@@ -107,8 +111,8 @@ def to_array(
 
 
 def _checked(data: Any, name: str, estimator: Any, min_rows: int, gaps: bool) -> Any:
-    return check_array(
-        data,
+    check = partial(
+        check_array,
         accept_sparse="csr",
         dtype="numeric",
         allow_nd=True,
@@ -117,6 +121,16 @@ def _checked(data: Any, name: str, estimator: Any, min_rows: int, gaps: bool) ->
         estimator=estimator,
         input_name=name,
     )
+    try:
+        return check(data)
+    except TypeError as error:
+        if "NAType" not in str(error):
+            raise
+    # pandas' NA among objects, which NumPy does not convert.
+    array = np.array(data, dtype=object)
+    is_na = [str(value) == "<NA>" for value in array.ravel()]
+    array[np.reshape(is_na, array.shape)] = np.nan
+    return check(array)
 
 
 def _filled(data: Any, name: str, gaps: bool) -> Any:
@@ -140,12 +154,18 @@ def _explained(error: Exception, data: Any, name: str) -> str:
     text = message if name in message else f"{name}: {message}"
     if "contains NaN" in message:
         # scikit-learn's advice is to take another estimator.
-        return (
-            f"{message.splitlines()[0]}\nEvery row needs all observed modalities, without NaN. "
-            "Impute them before, for instance by sklearn.impute.SimpleImputer, or leave out the "
-            "rows that have some."
+        advice = (
+            "A sparse matrix has no gaps. Pass a dense array, or a DataFrame, with NaN in the rows "
+            "that lack a modality."
+            if name.startswith("X_missing")
+            else "Every row needs all observed modalities, without NaN. Impute them before, for "
+            "instance by sklearn.impute.SimpleImputer, or leave out the rows that have some."
         )
-    if name != "X" and np.ndim(data) == 1:
+        return f"{message.splitlines()[0]}\n{advice}"
+    if "array=" in message:  # the whole array
+        shape = f"of shape {np.shape(data)}"
+        text = re.sub(r":?\s*array=.*\.\s*Reshape", f", {shape}. Reshape", text, flags=re.DOTALL)
+    if name == "X_missing" and np.ndim(data) == 1:
         return f"{text} Weights are passed as sample_weight=..., labels as the second argument."
     found = _not_a_number(data)
     if found is None:

@@ -77,7 +77,8 @@ class SemiSupervisedSplit(GroupsConsumerMixin, BaseCrossValidator):
         for train, test in inner.split(np.zeros(len(has)), y[has], of_labelled):
             if y.ndim == 1 and len(np.unique(y[has[train]])) < 2:
                 raise ValueError(
-                    f"The labelled rows of a training part are all of class {y[has[train[0]]]!r}. "
+                    f"The labelled rows of a training part are all of class "
+                    f"{y[has[train[:1]]].tolist()[0]!r}. "
                     "Take fewer or stratified folds, or label more rows."
                 )
             yield np.sort(np.append(has[train], lacks)), has[test]

@@ -1,0 +1,173 @@
+"""What input means, whatever it is stored in: the guide's table, docs/input.csv, cell by cell."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse as sp
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sklearn_cmmd.exceptions import (
+    UnlabelledRowsWarning,
+)
+from tests.tiny import SOME_GAPS, M, N, X, Y, caught, fit, with_nan, with_objects
+
+TABLE = Path(__file__).parents[1] / "docs" / "input.csv"
+
+
+def rows_of():
+    return list(csv.DictReader(TABLE.open())) if TABLE.exists() else []
+
+
+def as_pandas(values):
+    return pd.DataFrame(values) if values.ndim == 2 else pd.Series(values)
+
+
+def as_polars(values):
+    made = pl.DataFrame(values) if values.ndim == 2 else pl.Series(values)
+    return made.fill_nan(None)
+
+
+def as_arrow(values):
+    pa = pytest.importorskip("pyarrow")
+    if values.ndim == 2:
+        return pa.Table.from_pandas(pd.DataFrame(values))
+    return pa.array([None if np.isnan(value) else value for value in values])
+
+
+def as_dask(values):
+    if values.ndim == 2:
+        return pytest.importorskip("dask.dataframe").from_pandas(pd.DataFrame(values), 2)
+    return pytest.importorskip("dask.array").from_array(values)
+
+
+# From whole numbers and the rows that are gaps to a container with the marks of the table.
+CONTAINERS = {
+    "NumPy array of numbers": {"NaN": with_nan},
+    "array of dtype object, or lists": {
+        "None": lambda values, gaps: with_objects(values, gaps, None),
+        "NaN": lambda values, gaps: with_objects(values, gaps, np.nan).tolist(),
+    },
+    "masked array": {
+        "masked": lambda values, gaps: np.ma.masked_array(
+            np.where(gaps.reshape(-1, *[1] * (values.ndim - 1)), 7, values),
+            np.broadcast_to(gaps.reshape(-1, *[1] * (values.ndim - 1)), values.shape),
+        )
+    },
+    "SciPy sparse matrix": {"NaN": lambda values, gaps: sp.coo_array(with_nan(values, gaps))},
+    "DataFrame or Series, NumPy's dtypes": {
+        "NaN": lambda values, gaps: as_pandas(with_nan(values, gaps))
+    },
+    "DataFrame or Series, dtype object": {
+        "None": lambda values, gaps: as_pandas(with_objects(values, gaps, None)),
+        "NaN": lambda values, gaps: as_pandas(with_objects(values, gaps, np.nan)),
+        "NA": lambda values, gaps: as_pandas(with_objects(values, gaps, pd.NA)),
+    },
+    "DataFrame or Series, nullable dtypes": {
+        "NA": lambda values, gaps: as_pandas(with_nan(values, gaps)).convert_dtypes()
+    },
+    "DataFrame or Series, Arrow's dtypes": {
+        "NA": lambda values, gaps: (
+            pytest.importorskip("pyarrow")
+            and as_pandas(with_nan(values, gaps)).convert_dtypes(dtype_backend="pyarrow")
+        )
+    },
+    "Series of dtype category": {
+        "NaN": lambda values, gaps: pd.Series(with_objects(values, gaps, None)).astype("category")
+    },
+    "polars frame or Series": {"null": lambda values, gaps: as_polars(with_nan(values, gaps))},
+    "polars LazyFrame": {"null": lambda values, gaps: as_polars(with_nan(values, gaps)).lazy()},
+    "Arrow table or array": {"null": lambda values, gaps: as_arrow(with_nan(values, gaps))},
+    "Dask array or DataFrame": {"NaN": lambda values, gaps: as_dask(with_nan(values, gaps))},
+    "xarray DataArray": {
+        "NaN": lambda values, gaps: pytest.importorskip("xarray").DataArray(with_nan(values, gaps))
+    },
+    "torch tensor": {"NaN": lambda values, gaps: torch.from_numpy(with_nan(values, gaps))},
+}
+CASES = [
+    pytest.param(make, mark, row, id=f"{row['Container']}: {mark}")
+    for row in rows_of()
+    for mark, make in CONTAINERS[row["Container"]].items()
+]
+NO_GAPS = np.zeros(N, bool)
+
+
+def test_the_table_of_the_guide_names_what_is_tested():
+    rows = rows_of()
+    if not rows:
+        pytest.skip("the guide is not here")
+    marks = {row["Container"]: set(row["Mark"].split(", ")) for row in rows}
+    assert marks == {name: set(made) for name, made in CONTAINERS.items()}
+
+
+@pytest.mark.parametrize(("make", "mark", "row"), CASES)
+class TestContainers:
+    """Each cell of the table, beside the same numbers in a plain array."""
+
+    def test_without_marks_it_is_the_array(self, make, mark, row):
+        want = fit().predict_proba(X)
+        for side, values in (("X", X), ("X_missing", M), ("y", Y)):
+            if row[f"In {side}"] == "-":
+                continue
+            name = {"X": "X", "X_missing": "M", "y": "y"}[side]
+            clf = fit(**{name: make(values, NO_GAPS)})
+            np.testing.assert_array_equal(clf.predict_proba(X), want)
+
+    def test_in_x(self, make, mark, row):
+        if row["In X"] == "-":
+            return
+        data = make(X, SOME_GAPS)
+        with pytest.raises(ValueError, match=r"Input X contains (NaN|40 masked values)"):
+            fit(X=data)
+        clf = fit(X=make(X, NO_GAPS))
+        with pytest.raises(ValueError, match=r"Input X contains (NaN|40 masked values)"):
+            clf.predict_proba(data)
+
+    def test_in_x_missing(self, make, mark, row):
+        if row["In X_missing"] == "error":
+            with pytest.raises(ValueError, match="A sparse matrix has no gaps"):
+                fit(M=make(M, SOME_GAPS))
+        elif row["In X_missing"] == "gap":
+            want = fit(M=with_nan(M, SOME_GAPS)).generate_missing(X)
+            found = fit(M=make(M, SOME_GAPS)).generate_missing(X)
+            np.testing.assert_array_equal(np.asarray(found), want)
+
+    def test_in_y(self, make, mark, row):
+        if row["In y"] == "-":
+            return
+        data = {"y": make(Y, SOME_GAPS)}
+        (message,) = caught(UnlabelledRowsWarning, **data)
+        assert f"{SOME_GAPS.sum()} of the {N} rows of y have no label" in message
+        want = fit(y=np.where(SOME_GAPS, -1, Y)).predict_proba(X)
+        np.testing.assert_array_equal(fit(**data).predict_proba(X), want)
+
+
+DTYPES = ("bool", "int8", "uint8", "int64", "float16", "float32", "float64")
+GAPS = st.lists(st.integers(0, N - 1), max_size=N // 2, unique=True)
+
+
+@settings(max_examples=60)
+@given(
+    name=st.sampled_from(sorted(set(CONTAINERS) - {"SciPy sparse matrix"})),
+    dtype=st.sampled_from(DTYPES),
+    side=st.sampled_from(["M", "y"]),
+    gaps=GAPS,
+)
+def test_marks_mean_the_same_in_every_dtype(name, dtype, side, gaps):
+    """A container of a dtype, with gaps, is the plain float64 array with NaN."""
+    is_gap = np.isin(np.arange(N), gaps)
+    values = {"M": M, "y": Y}[side].astype(dtype)
+    if side == "M" and name == "Series of dtype category":
+        return
+    if side == "y" and name == "polars LazyFrame":
+        return
+    want = fit(**{side: with_nan(values, is_gap)})
+    for make in CONTAINERS[name].values():
+        found = fit(**{side: make(values, is_gap)})
+        np.testing.assert_array_equal(found.predict_proba(X), want.predict_proba(X))
+        assert len(found.classes_) == len(want.classes_)
