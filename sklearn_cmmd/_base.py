@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from numbers import Integral
 from os import PathLike
 from typing import Any, ClassVar, Self
 from weakref import WeakKeyDictionary
@@ -24,6 +23,7 @@ from sklearn_cmmd._fitting import (
     take_in,
     unchanged_by_errors,
 )
+from sklearn_cmmd._generative import GenerativeMixin
 from sklearn_cmmd._random import uniform_streams
 from sklearn_cmmd.data.alignment import warn_of_another_order
 from sklearn_cmmd.data.blocks import CHUNK_NUMBERS
@@ -42,7 +42,9 @@ PREDICTION_ROWS = 2048
 
 
 @parameters
-class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted, GroupedParameters):
+class BaseCMMD(
+    GenerativeMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted, GroupedParameters
+):
     """What `CMMDClassifier` and `CMMDTransformer` have in common."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
@@ -173,40 +175,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted, Groupe
         """
         return self._predict(self._read(X), lambda module, x: module.embed(x).mean)
 
-    def generate_missing(
-        self,
-        X: Any,
-        n_samples: int | None = None,
-        random_state: int | np.random.RandomState | None = None,
-        as_frame: bool = False,
-    ) -> Any:
-        """Generate the missing modalities from the observed ones.
-
-        Parameters
-        ----------
-        X : as in `fit`, of shape (n, ...)
-            The observed modalities, in the form of the fit.
-        n_samples : int, default=None
-            Number of draws for each row, of z from p(z|x_O) and then of x_M from p(x_M|x_O, z).
-            None returns the mean of p(x_M|x_O, z) at the mean of p(z|x_O).
-        random_state : int, RandomState instance or None, default=None
-            Seed of the draws. The draws of a row do not depend on the rows after it: those of
-            ``X[:10]`` are the first ten of those of `X`.
-        as_frame : bool, default=False
-            Whether draws of modalities that were DataFrames of pandas come as DataFrames too, with
-            the index of `X` and two levels of columns: the names of the fit, and the draws.
-
-        Returns
-        -------
-        ndarray or DataFrame of shape (n, ...), or mapping of these
-            In the form and the units of the `X_missing` of the fit, float32 if `X` is float32,
-            else float64. Draws are arrays of shape (n, n_samples, ...), unless `as_frame` is set.
-
-        Raises
-        ------
-        ValueError
-            If the model was fitted without `X_missing`, or n_samples is not a positive int.
-        """
+    def _generated(self, X: Any, n_samples: int | None, seed: Any) -> tuple[np.ndarray, Any]:
         table = self._read(X)
         missing = self._plan.layout.missing
         if missing is None:
@@ -215,15 +184,10 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted, Groupe
                 "to generate. Fit it with X_missing=..., the modalities to generate later."
             )
         if n_samples is None:
-            values = self._predict(
-                table, lambda module, x: module.reconstruct(x).mean, missing.in_units
-            )
-            return missing.as_given(values, table.index)
-        check_n_samples(n_samples)
-        values = self._predict(
-            table, self._drawing(n_samples, random_state), missing.in_units, n_samples
-        )
-        return missing.as_given(values, table.index, as_frame)
+            draw, n_draws = lambda module, x: module.reconstruct(x).mean, 1
+        else:
+            draw, n_draws = self._drawing(n_samples, seed), n_samples
+        return self._predict(table, draw, missing.in_units, n_draws), table.index
 
     def _drawing(self, n_samples: int, random_state: Any) -> Callable[[CMMD, Tensor], Tensor]:
         """Return a function that draws x_M for rows, which it must see in their order."""
@@ -388,9 +352,3 @@ def warn_of_tie(refitted: dict[str, Any] | None) -> None:
             TiedSearchWarning,
             stacklevel=3,
         )
-
-
-def check_n_samples(n_samples: Any) -> None:
-    """Raise a ValueError unless this is a number of draws."""
-    if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
-        raise ValueError(f"n_samples must be a positive int. Got {n_samples!r} instead.")

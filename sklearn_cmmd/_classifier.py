@@ -134,33 +134,7 @@ class CMMDClassifier(ClassProbabilities, BaseCMMD):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, or the numbers of the labels of multilabel data.
-    n_features_in_ : int
-        Number of features of `X`.
-    feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, if `X` was a DataFrame whose columns are all strings.
-    observed_, missing_ : list of Modality
-        The modalities with their columns, and the likelihoods of the missing ones, resolved.
-    module_ : torch.nn.Module
-        The networks: `prior`, `encoder`, `decoder` and `classifier`.
-    device_ : torch.device
-        Where they are.
-    history_ : dict of str to list of float
-        For each epoch the mean over the training rows, and over those held out, of the loss and
-        of its terms before weighting, in nats: `"train_loss"`, `"train_reconstruction"`,
-        `"train_prior_reconstruction"`, `"train_classification"`, `"train_kl"`, `"train_mmd"`,
-        `"train_scale_prior"` where scales of columns are learned, where the posterior teaches
-        `"train_posterior_classification"` and `"train_distillation"`,
-        and the same with `"valid_"`.
-    n_iter_ : int
-        Number of epochs run.
-    best_epoch_ : int
-        Number of the epoch whose weights were kept: the best one with early stopping, else the
-        last one.
-    best_validation_score_ : float or None
-        The held-out loss of that epoch with its sign turned, in nats per row; None without early
-        stopping.
-    batch_size_, max_epochs_, dropout_, label_smoothing_, label_in_encoder_, early_stopping_
-        What these parameters came to in the last fit.
+    {attributes}
 
     See Also
     --------

@@ -1,7 +1,6 @@
 """CMMDEnsemble: several classifiers that differ in their seeds, averaged."""
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
@@ -22,16 +21,17 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_cmmd._base import check_n_samples
 from sklearn_cmmd._classifier import ClassProbabilities, CMMDClassifier, check_callers
+from sklearn_cmmd._generative import GenerativeMixin
 from sklearn_cmmd._random import seed_sequence
-from sklearn_cmmd.data.containers import is_mapping
 from sklearn_cmmd.data.targets import Targets
 from sklearn_cmmd.exceptions import CMMDWarning
+from sklearn_cmmd.plan import Plan
 
 
 @dataclass(eq=False, repr=False)
 class CMMDEnsemble(
+    GenerativeMixin,
     ClassNamePrefixFeaturesOutMixin,
     ClassProbabilities,
     TransformerMixin,
@@ -169,44 +169,25 @@ class CMMDEnsemble(
         check_is_fitted(self)
         return np.hstack([np.asarray(member.transform(X)) for member in self.estimators_])
 
-    def generate_missing(
-        self,
-        X: Any,
-        n_samples: int | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> Any:
-        """Generate the missing modalities from the observed ones.
+    @property
+    def _plan(self) -> Plan:  # type: ignore[override]
+        return self.estimators_[0]._plan
 
-        Parameters
-        ----------
-        X, random_state
-            As for `CMMDClassifier.generate_missing`.
-        n_samples : int, default=None
-            Number of draws for each row, each of a member of its own as far as there are enough.
-            None returns the mean of what the members generate.
-
-        Returns
-        -------
-        ndarray or DataFrame of shape (n, ...), or mapping of these
-            As `CMMDClassifier.generate_missing` returns them, with its errors.
-        """
-        check_is_fitted(self)
+    def _generated(self, X: Any, n_samples: int | None, seed: Any) -> tuple[np.ndarray, Any]:
         if n_samples is None:
-            return _mean([member.generate_missing(X) for member in self.estimators_])
-        check_n_samples(n_samples)
-        root = seed_sequence(random_state)
-        random = np.random.default_rng(root)
+            each = [member._generated(X, None, None) for member in self.estimators_]
+            return np.mean([values for values, _ in each], axis=0), each[0][1]
+        random = np.random.default_rng(seed_sequence(seed))
         n_members = len(self.estimators_)
         # Member by member in a random order, so that few draws are not always of the first.
         of_member = random.permutation(n_members)[np.arange(n_samples) % n_members]
-        parts, places = [], []
-        for number, member in enumerate(self.estimators_):
-            mine = np.flatnonzero(of_member == number)
-            if len(mine):
-                seed = int(random.integers(2**31))
-                parts.append(member.generate_missing(X, len(mine), random_state=seed))
-                places.append(mine)
-        return _interleaved(parts, np.argsort(np.concatenate(places)))
+        index, draws = None, []
+        for number in np.unique(of_member):
+            member, n_mine = self.estimators_[number], int(np.sum(of_member == number))
+            values, index = member._generated(X, n_mine, int(random.integers(2**31)))
+            draws.append(values)
+        order = np.argsort(np.argsort(of_member, kind="stable"))
+        return np.concatenate(draws, axis=1)[:, order], index
 
     def _members(self) -> list[CMMDClassifier]:
         """Return the members, not yet fitted, each with a seed and a folder of its own."""
@@ -240,17 +221,3 @@ def _fitted(member: CMMDClassifier, is_first: bool, *args: Any, **params: Any) -
         if not is_first:
             warnings.simplefilter("ignore", CMMDWarning)
         return member.fit(*args, **params)
-
-
-def _mean(parts: Sequence[Any]) -> Any:
-    """Average arrays, DataFrames, or mappings of these."""
-    if is_mapping(parts[0]):
-        return {key: _mean([part[key] for part in parts]) for key in parts[0]}
-    return sum(parts[1:], start=parts[0]) / len(parts)
-
-
-def _interleaved(parts: Sequence[Any], order: np.ndarray) -> Any:
-    """Join the draws of the members along their second axis, in this order."""
-    if is_mapping(parts[0]):
-        return {key: _interleaved([part[key] for part in parts], order) for key in parts[0]}
-    return np.concatenate(parts, axis=1)[:, order]

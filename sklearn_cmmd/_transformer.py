@@ -37,27 +37,9 @@ class CMMDTransformer(BaseCMMD):
 
     Attributes
     ----------
-    n_features_in_ : int
-        Number of features of `X`.
-    feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, if `X` was a DataFrame whose columns are all strings.
     classes_ : ndarray of shape (n_classes,)
         Class labels, if there were any.
-    observed_, missing_ : list of Modality
-        The modalities with their columns, and the likelihoods of the missing ones, resolved.
-    module_ : torch.nn.Module
-        The networks: `prior`, `encoder`, `decoder` and `classifier`.
-    device_ : torch.device
-        Where they are.
-    history_ : dict of str to list of float
-        The loss and its terms for each epoch; see `CMMDClassifier`.
-    n_iter_, best_epoch_ : int
-        Number of epochs run, and the one whose weights were kept.
-    best_validation_score_ : float or None
-        The held-out loss of that epoch with its sign turned, in nats per row; None without early
-        stopping.
-    batch_size_, max_epochs_, dropout_, label_smoothing_, label_in_encoder_, early_stopping_
-        What these parameters came to in the last fit.
+    {attributes}
 
     See Also
     --------

@@ -113,13 +113,43 @@ verbose : int, default=0
     1 shows a progress bar over the epochs, or prints a line for each where there is no terminal.
 """
 
+ATTRIBUTES = """\
+n_features_in_ : int
+    Number of features of `X`.
+feature_names_in_ : ndarray of shape (n_features,)
+    Names of the features, if `X` was a DataFrame whose columns are all strings.
+observed_, missing_ : list of Modality
+    The modalities with their columns, and the likelihoods of the missing ones, resolved.
+module_ : torch.nn.Module
+    The networks: `prior`, `encoder`, `decoder` and `classifier`.
+device_ : torch.device
+    Where they are.
+history_ : dict of str to list of float
+    For each epoch the mean over the training rows, and over those held out, of the loss and of
+    its terms before weighting, in nats: `"train_loss"`, `"train_reconstruction"`,
+    `"train_prior_reconstruction"`, `"train_classification"`, `"train_kl"`, `"train_mmd"`,
+    `"train_scale_prior"` where scales of columns are learned, where the posterior teaches
+    `"train_posterior_classification"` and `"train_distillation"`, and the same with `"valid_"`.
+n_iter_ : int
+    Number of epochs run.
+best_epoch_ : int
+    Number of the epoch whose weights were kept: the best one with early stopping, else the last
+    one.
+best_validation_score_ : float or None
+    The held-out loss of that epoch with its sign turned, in nats per row; None without early
+    stopping.
+batch_size_, max_epochs_, dropout_, label_smoothing_, label_in_encoder_, early_stopping_
+    What these parameters came to in the last fit.
+"""
+
 T = TypeVar("T", bound=type)
 
 
 def documented(estimator: T) -> T:
-    """Put the shared parameters in the place of ``{parameters}`` in a class docstring."""
-    body = DOCUMENTATION.rstrip().replace("\n", "\n    ")
-    estimator.__doc__ = (estimator.__doc__ or "").replace("{parameters}", body)
+    """Put what all estimators share in the place of its name in braces, in a class docstring."""
+    for name, text in {"{parameters}": DOCUMENTATION, "{attributes}": ATTRIBUTES}.items():
+        body = text.rstrip().replace("\n", "\n    ")
+        estimator.__doc__ = (estimator.__doc__ or "").replace(name, body)
     return estimator
 
 

@@ -20,6 +20,7 @@ LAYERS = [
     {"groups", "params", "plan"},
     {"training"},
     {"_fitting"},
+    {"_generative"},
     {"_base"},
     {"_classifier", "_transformer"},
     {"_ensemble"},

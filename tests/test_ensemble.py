@@ -1,5 +1,6 @@
 """CMMDEnsemble: against its members, fitted and asked one by one."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -74,26 +75,37 @@ def test_draws_are_of_all_members(fitted, digits):
     np.testing.assert_array_equal(draws, again)
 
 
-def test_single_draws_are_not_always_of_the_first(fitted, digits, monkeypatch):
-    X, asked = digits[0][:1], []
+def test_single_draws_are_not_always_of_the_first(fitted, digits):
+    """What the members generate is moved apart, which tells of whom a draw is."""
+    X, M, _ = digits
+    moved = copy.deepcopy(fitted)
+    for number, member in enumerate(moved.estimators_):
+        member.module_.decoder.heads[0].layer.bias.data += 1e4 * number
 
-    def generate(self, X, n_samples, random_state):
-        asked.append(fitted.estimators_.index(self))
-        return np.zeros((1, n_samples, 6))
+    def members_of(n_samples, seed):
+        draws = moved.generate_missing(X[:1], n_samples, random_state=seed)[0, :, 0]
+        return np.round(draws / M[:, 0].std() / 1e4).astype(int).tolist()
 
-    monkeypatch.setattr(CMMDClassifier, "generate_missing", generate)
-    for seed in range(30):
-        fitted.generate_missing(X, 1, random_state=seed)
-    assert set(asked) == {0, 1, 2}
-    asked.clear()
-    fitted.generate_missing(X, 3)
-    assert sorted(asked) == [0, 1, 2]
+    assert {members_of(1, seed)[0] for seed in range(30)} == {0, 1, 2}
+    assert sorted(members_of(3, 0)) == [0, 1, 2]
+    assert sorted(np.bincount(members_of(7, 0)).tolist()) == [2, 2, 3]
 
 
 @pytest.mark.parametrize("n_samples", [0, -1, 1.5, True])
 def test_wrong_number_of_draws(fitted, digits, n_samples):
     with pytest.raises(ValueError, match="n_samples must be a positive int"):
         fitted.generate_missing(digits[0], n_samples)
+
+
+def test_draws_as_frames(ensemble, digits):
+    X, M, y = digits
+    frame, index = pd.DataFrame(M, columns=list("abcdef")), pd.RangeIndex(4, 8)
+    ensemble.fit(X, y, X_missing=frame)
+    x = pd.DataFrame(X[:4], index=index)
+    found = ensemble.generate_missing(x, 5, random_state=0, as_frame=True)
+    assert found.index.equals(index)
+    array = ensemble.generate_missing(X[:4], 5, random_state=0)
+    np.testing.assert_array_equal(found["b"], array[:, :, 1])
 
 
 def test_forms_of_the_data(ensemble, digits):

@@ -1,0 +1,68 @@
+"""What all estimators that generate the missing modalities have in common."""
+
+from numbers import Integral
+from typing import Any, cast
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_cmmd.data.layout import Side
+from sklearn_cmmd.plan import Plan
+
+
+class GenerativeMixin:
+    """Generation of the missing modalities, for estimators that have `_generated`."""
+
+    _plan: Plan
+
+    def _generated(self, X: Any, n_samples: int | None, seed: Any) -> tuple[np.ndarray, Any]:
+        """Return values in units of the data, columns last, and the row index of X."""
+        raise NotImplementedError
+
+    def generate_missing(
+        self,
+        X: Any,
+        n_samples: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        as_frame: bool = False,
+    ) -> Any:
+        """Generate the missing modalities from the observed ones.
+
+        Parameters
+        ----------
+        X : as in `fit`, of shape (n, ...)
+            The observed modalities, in the form of the fit.
+        n_samples : int, default=None
+            Number of draws for each row, of z from p(z|x_O) and then of x_M from p(x_M|x_O, z).
+            In an ensemble each is of another member, as far as there are enough. None returns the
+            mean of p(x_M|x_O, z) at the mean of p(z|x_O); of an ensemble the mean over its members.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws. The draws of a row do not depend on the rows after it: those of
+            ``X[:10]`` are the first ten of those of `X`.
+        as_frame : bool, default=False
+            Whether draws of modalities that were DataFrames of pandas come as DataFrames too, with
+            the index of `X` and two levels of columns: the names of the fit, and the draws.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n, ...), or mapping of these
+            In the form and the units of the `X_missing` of the fit, float32 if `X` is float32,
+            else float64. Draws are arrays of shape (n, n_samples, ...), unless `as_frame` is set.
+
+        Raises
+        ------
+        ValueError
+            If the model was fitted without `X_missing`, or n_samples is not a positive int.
+        """
+        if n_samples is not None:
+            check_n_samples(n_samples)
+        check_is_fitted(self)
+        values, index = self._generated(X, n_samples, random_state)
+        side = cast(Side, self._plan.layout.missing)
+        return side.as_given(values, index, as_frame)
+
+
+def check_n_samples(n_samples: Any) -> None:
+    """Raise a ValueError unless this is a number of draws."""
+    if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
+        raise ValueError(f"n_samples must be a positive int. Got {n_samples!r} instead.")
