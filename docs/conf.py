@@ -15,7 +15,8 @@ extensions = [
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "auto_examples/*.ipynb"]
+exclude_patterns = ["_build", "_templates", "auto_examples/*.ipynb"]
+templates_path = ["_templates"]
 html_theme = "pydata_sphinx_theme"
 autosummary_generate = True
 default_role = "code"

@@ -4,10 +4,12 @@ Few labels, many pairs
 
 Labels are often dearer than measurements. Here 1,500 handwritten digits have both views, moments
 of their shape and profiles of their outline, and a few of each class have a label; later digits
-come with the moments alone. A classifier of the moments can learn from the few. CMMD learns from
-all pairs: its posterior, which sees both views, is easily taught by few labels, and then teaches
-the prior, which sees the moments alone, what to say of every other pair.
+come with the moments alone. A classifier of the moments can learn from the labelled digits only.
+CMMD learns from all pairs: its encoder sees both views and learns well from few labels. It then
+teaches the prior, which sees the moments alone, on every other pair.
 """
+
+import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,6 +23,10 @@ from sklearn.svm import SVC
 
 from sklearn_cmmd import CMMDClassifier
 from sklearn_cmmd.datasets import load_multiple_features
+from sklearn_cmmd.exceptions import UnlabelledRowsWarning
+
+# Most rows have no label on purpose.
+warnings.filterwarnings("ignore", category=UnlabelledRowsWarning)
 
 digits = load_multiple_features(observed="zernike", missing="profiles")
 X, X_test, X_missing, X_test_missing, y, y_test = train_test_split(
@@ -29,7 +35,7 @@ X, X_test, X_missing, X_test_missing, y, y_test = train_test_split(
 
 
 def hide_labels(y, n_labels):
-    """Keep the first so many labels of each class; −1 stands for all others."""
+    """Keep the first n_labels labels of each class; −1 stands for all others."""
     some = np.full(len(y), -1)
     for code in np.unique(y):
         rows = np.flatnonzero(y == code)[:n_labels]
@@ -42,7 +48,8 @@ def hide_labels(y, n_labels):
 # ---
 # Rows without a label have −1 in `y`, as in scikit-learn's own semi-supervised classifiers. The
 # twin is CMMD's prior and classifier alone, of the same size and trained as long. The last column
-# is of a classifier that sees both views of the test digits, which nobody will have.
+# shows a classifier that sees both views of the test digits. It is a bound, since later digits lack
+# the second view.
 
 both, both_test = np.hstack([X, X_missing]), np.hstack([X_test, X_test_missing])
 accuracy = {}

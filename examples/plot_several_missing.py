@@ -2,9 +2,9 @@
 Several missing modalities
 ==========================
 
-From one cheap view of a digit, three others at once: the picture, by a convolutional network; a
-table of moments, by a fully connected one of its own; and six morphological numbers, with a
-Laplace likelihood. A mapping names them, and `SliceDict` makes it fit for a search.
+One model generates three views of a digit from a cheap fourth one: the picture, by a convolutional
+network; a table of moments, by a fully connected network of its own; and six morphological numbers,
+with a Laplace likelihood. A mapping names them. `SliceDict` is a mapping that searches can slice.
 """
 
 import matplotlib.pyplot as plt
@@ -32,8 +32,8 @@ X_train, X_test = digits.data[train], digits.data[test]
 # %%
 # A weight for each
 # -----------------
-# The log-likelihood of a picture is a sum over 240 pixels, that of the morphology one over 6
-# numbers. ``weight="size"`` makes up for that, so that none is forgotten.
+# The log-likelihood of a picture is a sum over 240 pixels, that of the morphology over 6 numbers.
+# ``weight="size"`` gives all of them the same weight.
 
 model = CMMDClassifier(
     missing=[
@@ -58,8 +58,8 @@ print(f"ω = {cmmd.omega}: accuracy {cmmd.score(X_test, y[test]):.3f}", end=", "
 print(f"the twin on the coefficients alone {twin.score(X_test, y[test]):.3f}")
 
 # %%
-# What is generated, beside ridge regression
-# ------------------------------------------
+# Generated views, beside ridge regression
+# ----------------------------------------
 
 generated = cmmd.generate_missing(X_test)
 
@@ -81,7 +81,7 @@ for name, values in missing.items():
 print(pd.DataFrame(rows).T.round(3).to_string())
 
 # %%
-# One digit of each class, as it was and as it is generated.
+# One digit of each class, true and generated.
 
 shown = [np.flatnonzero(y[test] == digit)[0] for digit in range(10)]
 figure, axes = plt.subplots(2, 10, figsize=(8, 1.9), layout="constrained")

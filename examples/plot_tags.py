@@ -2,12 +2,12 @@
 Tags for pictures that nobody has described
 ===========================================
 
-Some pictures come with tags that people typed, incompletely and with mistakes; later pictures come
-without. Each belongs to several topics at once. So `y` is a matrix of topics, the tags are a binary
+Some pictures come with tags that people typed, incompletely and with mistakes. Later pictures have
+no tags. Each picture belongs to several topics. So `y` is a matrix of topics, the tags are a binary
 missing modality, and one model predicts the topics *and* proposes tags.
 
-The pictures are real handwritten digits. The tags are simulated: every fitting tag is typed with
-probability 0.6, every other one by mistake with probability 0.03.
+The pictures are real handwritten digits. The tags are simulated: each true tag is typed with
+probability 0.6, each wrong tag with probability 0.03.
 """
 
 import numpy as np
@@ -50,8 +50,8 @@ print(T_train.head(3).to_string())
 # %%
 # Fit
 # ---
-# A label matrix makes the classifier one of several labels; columns of zeros and ones make the
-# likelihood Bernoulli. Neither has to be said.
+# A matrix of labels makes a classifier of several labels, and columns of zeros and ones get a
+# Bernoulli likelihood. Both are recognised from the data.
 
 cmmd = CMMDClassifier(random_state=0).fit(X_train, y_train, X_missing=T_train)
 twin = CMMDClassifier(omega=0, lam=0, random_state=0).fit(X_train, y_train)
@@ -76,8 +76,8 @@ print(table.round(3).to_string())
 # %%
 # Tags
 # ----
-# The generated values are the probabilities with which each tag would have been typed. They are
-# scored against what is true of the digit, not against what was typed: the noise averages out.
+# The generated values are the probabilities that each tag would have been typed. They are scored
+# against what is true of the digit, not against what was typed.
 
 proposed = cmmd.generate_missing(X_test)
 direct = make_pipeline(

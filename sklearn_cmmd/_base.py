@@ -105,7 +105,7 @@ class BaseCMMD(
         init_from : CMMDTransformer or CMMDClassifier, default=None
             A fitted estimator with the same parameters, whose networks are where training starts,
             and whose modalities and scales are taken over. Fitted with the same labels, it gives
-            all its weights. Fitted without, it is the first of two stages in which [1]_ learns
+            all its weights. Fitted without, it is the first of two stages in which the paper learns
             from data of which few are labelled: the classifier and the encoder's weights for the
             labels start at random.
 

@@ -161,9 +161,9 @@ class Networks(BaseEstimator):
         How the prior joins several observed modalities: by a network on their joint features, or
         as a product of Gaussian experts, one for each modality, and N(0, I).
     precision : {"float32", "bfloat16"}, default="float32"
-        In what the networks compute in training. "bfloat16" is for GPUs, and for CPUs that have
-        instructions for it, and halves the time of large networks. Losses and divergences are in
-        float32 either way. Whether a GPU multiplies float32 numbers by TF32 is torch's setting,
+        In what the networks compute in training. "bfloat16" is for large networks on GPUs, and on
+        CPUs that have instructions for it. Losses and divergences are in float32 either way.
+        Whether a GPU multiplies float32 numbers by TF32 is torch's setting,
         `torch.set_float32_matmul_precision`, which is neither changed nor needed.
     prediction : {"auto", "float32", "float64"}, default="auto"
         In what predictions are computed. "auto" is the precision of `X` on a CPU and float32 on a

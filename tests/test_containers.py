@@ -112,14 +112,14 @@ class TestContainers:
     def test_without_marks_it_is_the_array(self, make, mark, row):
         want = fit().predict_proba(X)
         for side, values in (("X", X), ("X_missing", M), ("y", Y)):
-            if row[f"In {side}"] == "-":
+            if row[f"In {side}"] == "n/a":
                 continue
             name = {"X": "X", "X_missing": "M", "y": "y"}[side]
             clf = fit(**{name: make(values, NO_GAPS)})
             np.testing.assert_array_equal(clf.predict_proba(X), want)
 
     def test_in_x(self, make, mark, row):
-        if row["In X"] == "-":
+        if row["In X"] == "n/a":
             return
         data = make(X, SOME_GAPS)
         with pytest.raises(ValueError, match=r"Input X contains (NaN|40 masked values)"):
@@ -138,7 +138,7 @@ class TestContainers:
             np.testing.assert_array_equal(np.asarray(found), want)
 
     def test_in_y(self, make, mark, row):
-        if row["In y"] == "-":
+        if row["In y"] == "n/a":
             return
         data = {"y": make(Y, SOME_GAPS)}
         (message,) = caught(UnlabelledRowsWarning, **data)

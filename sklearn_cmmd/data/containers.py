@@ -22,6 +22,11 @@ def is_pandas(data: Any) -> bool:
     return hasattr(data, "iloc") and hasattr(data, "index")
 
 
+def is_na(value: Any) -> bool:
+    """Return whether a value is pandas' NA, which is equal to nothing and cannot be tested."""
+    return type(value).__name__ == "NAType"
+
+
 def parts_of(data: Any, name: str) -> dict[str, Any]:
     """Return the entries of a mapping by their names, or other data under the name ""."""
     if not is_mapping(data):
@@ -128,8 +133,7 @@ def _checked(data: Any, name: str, estimator: Any, min_rows: int, gaps: bool) ->
             raise
     # pandas' NA among objects, which NumPy does not convert.
     array = np.array(data, dtype=object)
-    is_na = [str(value) == "<NA>" for value in array.ravel()]
-    array[np.reshape(is_na, array.shape)] = np.nan
+    array[np.reshape([is_na(value) for value in array.ravel()], array.shape)] = np.nan
     return check(array)
 
 
@@ -194,7 +198,7 @@ def _not_a_number(data: Any) -> tuple[Any, Any] | None:
 def _is_number(value: Any) -> bool:
     if isinstance(value, (str, bytes, np.datetime64, np.timedelta64)):
         return False
-    if value is None or str(value) in ("<NA>", "NaT"):  # gaps, which are told of elsewhere
+    if value is None or is_na(value) or str(value) == "NaT":  # gaps, which are told of elsewhere
         return True
     try:
         float(value)

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
-from sklearn_cmmd.data.containers import unwrapped
+from sklearn_cmmd.data.containers import is_na, unwrapped
 from sklearn_cmmd.exceptions import UnlabelledRowsWarning
 
 UNLABELLED = -1
@@ -148,7 +148,7 @@ def _without_marks(y: Any) -> tuple[Any, np.ndarray | None]:
 def _is_absent(array: np.ndarray) -> np.ndarray:
     """Return where an array holds NaN, None, NA or NaT."""
     if array.dtype.kind == "O":
-        values = [v is None or str(v) == "<NA>" or _differs(v) for v in array.ravel()]
+        values = [v is None or is_na(v) or _differs(v) for v in array.ravel()]
         return np.array(values, bool).reshape(array.shape)
     return np.asarray(array != array, bool)
 
