@@ -23,10 +23,9 @@ EXAMPLES = {
 
 def described(modalities: Sequence[Modality] | None, table: Table) -> list[Modality]:
     """Return the modalities of a table with their columns and shapes."""
+    stored = table.shapes
     return [
-        resolve_shape(
-            modality, table.shapes.get(modality.name if table.is_mapping else ""), table.name
-        )
+        resolve_shape(modality, stored.get("", stored.get(modality.name)), table.name)
         for modality in resolve_columns(modalities, table)
     ]
 
@@ -218,6 +217,8 @@ def _check_channels(modality: Modality, shape: tuple[int, ...]) -> None:
 
 def _check_networks(modality: Modality, shape: tuple[int, ...]) -> None:
     """Raise a ValueError if a convolutional network does not fit the shape."""
+    if modality.network == "auto":
+        return
     n_axes = len(shape) - (modality.channels is not None)
     for network in modality.networks.values():
         wanted = CONV_AXES.get(network, n_axes) if isinstance(network, str) else n_axes

@@ -1,7 +1,6 @@
 """From an architecture to each of the four networks."""
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any
 
 from torch import nn
@@ -30,11 +29,6 @@ from sklearn_cmmd.networks.mlp import MLP
 LATENT_BOUND = 8.0
 
 Placed = Sequence[tuple[ViewSpec, int]]
-Parts = list[tuple[list[int], nn.Module]]
-
-
-def _mlp(arch: Architecture, in_features: int, hidden: tuple[int, ...]) -> MLP:
-    return MLP(in_features, hidden, arch.activation)
 
 
 def _body(
@@ -42,66 +36,51 @@ def _body(
 ) -> nn.Module:
     """Return the network through which one modality goes alone."""
     if network in ("auto", "mlp"):
-        return _mlp(arch, len(block.columns), hidden)
+        return MLP(len(block.columns), hidden, arch.activation)
     if isinstance(network, str):
         return ConvBody(block.grid, arch.activation)
     return CustomBody(block.name, network, block.grid)
 
 
-def _parts(
-    arch: Architecture,
-    role: str,
-    placed: Placed,
-    extra: Iterable[int] = (),
-    together: bool = True,
-) -> Parts:
-    """Bodies, and their positions in a context, of blocks that begin at an offset.
+def _features(
+    arch: Architecture, role: str, placed: Placed, n_context: int, extra: Iterable[int] = ()
+) -> JointFeatures:
+    """Return the features of a context, of blocks that begin at an offset and of extra columns.
 
-    The blocks without a network of their own go together, and the extra columns with them.
+    The blocks without a network of their own share one, and the extra columns go with them.
     """
     hidden: tuple[int, ...] = getattr(arch, f"{role}_hidden")
     shared: list[int] = []
-    parts: Parts = []
+    parts: list[tuple[list[int], nn.Module]] = []
     for block, offset in placed:
-        positions = list(block.columns)
-        if offset:
-            positions = [offset + column for column in positions]
+        positions = [offset + column for column in block.columns]
         network = getattr(block, role)
-        if network == "auto" and together:
+        if network == "auto":
             shared += positions
         else:
             parts.append((positions, _body(arch, block, network, hidden)))
     shared += extra
-    return [*parts, (shared, _mlp(arch, len(shared), hidden))] if shared else parts
-
-
-def _joint(
-    arch: Architecture, parts: Parts, n_context: int, hidden: tuple[int, ...]
-) -> JointFeatures:
-    return JointFeatures(parts, n_context, partial(_mlp, arch, hidden=hidden[-1:]))
+    if shared:
+        parts.append((shared, MLP(len(shared), hidden, arch.activation)))
+    return JointFeatures(parts, n_context, hidden[-1:], arch.activation)
 
 
 def _latent(
-    arch: Architecture, parts: Parts, n_context: int, hidden: tuple[int, ...]
+    arch: Architecture, role: str, placed: Placed, n_context: int, extra: Iterable[int] = ()
 ) -> Conditional:
     """Return a network whose output is a Gaussian of the latent variables."""
-    features = _joint(arch, parts, n_context, hidden)
+    features = _features(arch, role, placed, n_context, extra)
     return Conditional(
         features, gaussian_head(features.out_features, arch.latent_dim, LATENT_BOUND)
     )
 
 
-def _observed(arch: Architecture) -> Placed:
-    return [(block, 0) for block in arch.observed]
-
-
 def build_prior(arch: Architecture) -> Conditional | ProductOfExperts:
     """Return p(z | x_O)."""
-    latent = partial(_latent, arch, n_context=arch.n_observed, hidden=arch.prior_hidden)
+    placed = [(block, 0) for block in arch.observed]
     if arch.fusion == "joint":
-        return latent(_parts(arch, "prior", _observed(arch)))
-    parts = _parts(arch, "prior", _observed(arch), together=False)
-    return ProductOfExperts([latent([part]) for part in parts])
+        return _latent(arch, "prior", placed, arch.n_observed)
+    return ProductOfExperts([_latent(arch, "prior", [one], arch.n_observed) for one in placed])
 
 
 def build_encoder(arch: Architecture) -> Conditional:
@@ -110,17 +89,16 @@ def build_encoder(arch: Architecture) -> Conditional:
     Beside x_M it reads a mask, one column for each missing modality, which tells a modality that
     is absent from one that is zero.
     """
-    placed = [*_observed(arch), *[(block, arch.n_observed) for block in arch.missing]]
+    placed = [(block, 0) for block in arch.observed]
+    placed += [(block, arch.n_observed) for block in arch.missing]
     n_values = arch.n_observed + arch.n_missing
     n_context = n_values + len(arch.missing) + (arch.n_labels if arch.label_in_encoder else 0)
-    parts = _parts(arch, "encoder", placed, range(n_values, n_context))
-    return _latent(arch, parts, n_context, arch.encoder_hidden)
+    return _latent(arch, "encoder", placed, n_context, range(n_values, n_context))
 
 
 def build_classifier(arch: Architecture) -> Conditional:
     """Return p(y | z)."""
-    body = _mlp(arch, arch.latent_dim, arch.classifier_hidden)
-    features = _joint(arch, [(list(range(arch.latent_dim)), body)], arch.latent_dim, ())
+    features = _features(arch, "classifier", (), arch.latent_dim, range(arch.latent_dim))
     kind = BernoulliLikelihood if arch.label_likelihood == "bernoulli" else CategoricalLikelihood
     return Conditional(features, Head(features.out_features, kind(arch.n_labels)))
 
@@ -139,7 +117,7 @@ def build_decoder(arch: Architecture) -> Decoder:
         key = "shared" if block.decoder == "auto" else i
         if key not in trunk_of:
             trunk_of[key] = len(trunks)
-            trunks.append(_trunk(arch, block, _observed(arch) if sees_observed else ()))
+            trunks.append(_trunk(arch, block, sees_observed))
         network.append(trunk_of[key])
         heads.append(_generator(arch, block, trunks[network[-1]].out_features))
     columns = [block.columns for block in arch.missing]
@@ -147,14 +125,15 @@ def build_decoder(arch: Architecture) -> Decoder:
     return Decoder(trunks, heads, network, columns, weights, sees_observed)
 
 
-def _trunk(arch: Architecture, block: ViewSpec, observed: Placed) -> JointFeatures:
+def _trunk(arch: Architecture, block: ViewSpec, sees_observed: bool) -> JointFeatures:
     """Return what comes before the heads; nothing for a generator that sees z alone."""
-    n_observed = arch.n_observed if observed else 0
+    placed = [(other, 0) for other in arch.observed] if sees_observed else []
+    n_observed = arch.n_observed if sees_observed else 0
     n_context = n_observed + arch.latent_dim
-    latent = list(range(n_observed, n_context))
-    if not observed and block.decoder not in ("auto", "mlp"):
-        return _joint(arch, [(latent, _mlp(arch, arch.latent_dim, ()))], n_context, ())
-    return _joint(arch, _parts(arch, "decoder", observed, latent), n_context, arch.decoder_hidden)
+    if not sees_observed and block.decoder not in ("auto", "mlp"):
+        nothing = MLP(arch.latent_dim, (), arch.activation)
+        return JointFeatures([(range(n_context), nothing)], n_context, (), arch.activation)
+    return _features(arch, "decoder", placed, n_context, range(n_observed, n_context))
 
 
 def _generator(arch: Architecture, block: ViewSpec, in_features: int) -> nn.Module:

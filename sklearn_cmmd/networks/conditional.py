@@ -1,6 +1,6 @@
 """Networks that take a context and return a distribution: prior, encoder, classifier, decoder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from sklearn_cmmd.networks.distributions import Distribution, Gaussian, Joint
 from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.networks.likelihoods import Likelihood, in_float32
+from sklearn_cmmd.networks.mlp import MLP
 
 
 class Columns(nn.Module):
@@ -35,15 +36,16 @@ class JointFeatures(nn.Module):
     """Features of a context: a body for each group of its columns, then a layer that mixes them.
 
     `parts` are each group's positions in the context of `width` columns, and its body, a module
-    with `out_features`. One group, the usual case, needs no mixing layer; `mix` makes it from the
-    width of the bodies' joint output.
+    with `out_features`. One group, the usual case, needs no mixing layer, which else is of the
+    widths `mix`.
     """
 
     def __init__(
         self,
         parts: Sequence[tuple[Sequence[int], Any]],
         width: int,
-        mix: Callable[[int], Any],
+        mix: Sequence[int],
+        activation: str,
     ) -> None:
         super().__init__()
         joint_width = 0
@@ -52,7 +54,7 @@ class JointFeatures(nn.Module):
             joint_width += body.out_features
             self.bodies.append(body)
             self.columns.append(Columns(positions, width))
-        self.mix = mix(joint_width) if len(parts) > 1 else None
+        self.mix = MLP(joint_width, mix, activation) if len(parts) > 1 else None
         self.out_features: int = joint_width if self.mix is None else self.mix.out_features
 
     def forward(self, context: Tensor, dropout: Dropout | None = None) -> Tensor:
