@@ -1,93 +1,82 @@
 """What each default is worth: one change at a time, scored on held-out training rows.
 
-For every pair of views, a fifth of the rows is set aside as test rows and never read. The rest is
-split repeatedly, and each variant is compared on the same splits with the defaults: difference of
-accuracy in points, ratio of the rmse of the generated view, and ratio of seconds.
+For every pair of views, test rows are set aside and never read. A quarter of the others is held
+out, and each variant is compared on the same rows with the defaults: difference of accuracy in
+points and of the log-loss, ratio of the rmse of the generated view and of the seconds. What the
+first eight pairs suggest is checked on eight others by --held-back. The figures are appended to
+OUT.csv as they come, and a run that is started again goes on where it was.
 
-    python benchmarks/defaults.py --data FOLDER --out benchmarks/results/defaults.csv
-    python benchmarks/defaults.py --data FOLDER --labels 10 --lacking 0.5 --out few.csv
-
-What the first eight pairs suggest is checked on eight others by ``--held-back``. The figures are
-appended to the file as they come, and a run that is started again goes on where it was.
+    python -m benchmarks defaults --data FOLDER --out benchmarks/results/defaults
+    python -m benchmarks defaults --data FOLDER --labels 10 --lacking 0.5 --out few
+    python -m benchmarks defaults --variants "alpha=50, dropout=0.1" "mean of 5 fits"
 """
 
-import argparse
-import platform
-import time
-from dataclasses import replace
-from importlib.metadata import version
-from pathlib import Path
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from joblib import Parallel, delayed
-from pairs import DEVELOPMENT, HELD_BACK, Pair, keep_labels, pairs, published_or_set_aside
-from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.metrics import log_loss
-from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from variants import fit, names
+from joblib import delayed
 
-from sklearn_cmmd import CMMDClassifier
+from benchmarks import variants
+from benchmarks.baselines import CLASSIFIERS, REGRESSIONS, RIDGE, TWIN, twin
+from benchmarks.options import add_shared
+from benchmarks.pairs import DEVELOPMENT, HELD_BACK, Pair, chosen
+from benchmarks.reports import Record, gather, known, publish
+from benchmarks.splits import ALL, Parts, Shown, held_out, published_or_set_aside
+from benchmarks.tasks import Method, Outcome, Task, make_task, measure
 
-DEFAULTS = "defaults"
-TWIN = "x_O-only twin"
-SIMPLE = "logistic and ridge regression"
-
-
-def splits(pair: Pair, n_splits: int):
-    """Yield row numbers of training and held-out rows, groups kept together."""
-    cls = StratifiedShuffleSplit if pair.groups is None else GroupShuffleSplit
-    return cls(n_splits, test_size=0.25, random_state=0).split(pair.X, pair.y, pair.groups)
+DEFAULTS, SIMPLE = "defaults", "logistic and ridge regression"
+KEYS = ["pair", "variant", "split"]
+COLUMNS = [*KEYS, "accuracy", "log_loss", "rmse", "coverage", "seconds", "epochs"]
+N_QUICK = 3
 
 
-def relative_rmse(generated, true, train):
-    """Root mean squared error over that of the training rows' mean."""
-    scale = np.where(train.std(axis=0) > 0, train.std(axis=0), 1)
-    error = ((generated - true) / scale) ** 2
-    return np.sqrt(error.mean() / (((true - train.mean(axis=0)) / scale) ** 2).mean())
+def simple(task: Task) -> Outcome:
+    """Classify and generate by linear models."""
+    outcome, generated = (run(task) for run in (CLASSIFIERS["LR"], REGRESSIONS[RIDGE]))
+    outcome.generated = generated.generated
+    return outcome
 
 
-def hide(pair: Pair, n_labels: int | None, lacking: float, seed: int) -> Pair:
-    """Keep so many labels of each class, and x_M of all but this share of the rows."""
-    y = pair.y if n_labels is None else keep_labels(pair.y, n_labels, seed)
-    X_missing = pair.X_missing.astype(float)
-    # Of a stream of its own, lest the rows with labels be those that lack x_M.
-    order = np.random.default_rng([seed, 1]).permutation(len(y))
-    X_missing[order[: round(lacking * len(y))]] = np.nan
-    return replace(pair, y=y, X_missing=X_missing)
+PLAIN: dict[str, Method] = {DEFAULTS: variants.with_params(), TWIN: twin, SIMPLE: simple}
 
 
-def score(pair: Pair, variant: str, n_split: int, args: argparse.Namespace) -> dict:
-    """Fit one variant on one split."""
-    torch.set_num_threads(1)
-    train, held_out = (pair.take(rows) for rows in list(splits(pair, args.splits))[n_split])
-    shown = hide(train, args.labels, args.lacking, n_split)
-    X, y = shown.X[shown.y >= 0], shown.y[shown.y >= 0]
-    start = time.perf_counter()
-    if variant == SIMPLE:
-        clf = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(X, y)
-        ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13)))
-        paired = ~np.isnan(shown.X_missing[:, 0])
-        generated = ridge.fit(shown.X[paired], shown.X_missing[paired]).predict(held_out.X)
-    elif variant == TWIN:
-        clf = CMMDClassifier(omega=0, lam=0, random_state=n_split).fit(X, y)
-        generated = np.broadcast_to(train.X_missing.mean(axis=0), held_out.X_missing.shape)
-    else:
-        clf = fit(shown, variant, n_split)
-        generated = clf.generate_missing(held_out.X)
-    return {
-        "pair": pair.name,
-        "variant": variant,
-        "split": n_split,
-        "accuracy": clf.score(held_out.X, held_out.y),
-        "log_loss": log_loss(held_out.y, clf.predict_proba(held_out.X), labels=np.unique(y)),
-        "rmse": relative_rmse(generated, held_out.X_missing, train.X_missing),
-        "seconds": time.perf_counter() - start,
-        "epochs": getattr(clf, "n_iter_", np.nan),
-    }
+def method_of(name: str) -> Method:
+    return PLAIN[name] if name in PLAIN else variants.variant(name)
+
+
+def cut(parts: Parts, n_rows: int | None, seed: int) -> Parts:
+    """Keep so many training rows, and the held-out rows of their classes."""
+    train, held = parts
+    train = train.take(np.random.default_rng(seed).permutation(len(train.y))[:n_rows])
+    return train, held.take(np.flatnonzero(np.isin(held.y, train.y)))
+
+
+def score(pair: Pair, variant: str, split: int, shown: Shown, args: Namespace) -> list[Record]:
+    """Fit one variant on one split of the training rows."""
+    parts = held_out(published_or_set_aside(pair)[0], split)
+    if args.rows is not None:
+        parts = cut(parts, args.rows, split)
+    task = make_task(parts, split, shown, quick=args.quick)
+    scores = measure(variant, method_of(variant), task)[variant]
+    return [{"pair": pair.name, "variant": variant, "split": split} | scores]
+
+
+def jobs(args: Namespace) -> Iterator[Any]:
+    """Yield the fits that are not done, split after split."""
+    done = known(args.out, KEYS)
+    every = variants.names(args.labels != ALL)[: N_QUICK if args.quick else None]
+    names = [*PLAIN, *(every if args.variants is None else args.variants)]
+    list(map(method_of, names))  # so that a name that is none is told before any fit
+    pairs = list(chosen(args, HELD_BACK if args.held_back else DEVELOPMENT))
+    shown = Shown(args.labels, args.lacking)
+    for split in range(args.seeds):
+        for name in names:
+            for pair in pairs:
+                if (pair.name, name, split) not in done:
+                    yield delayed(score)(pair, name, split, shown, args)
 
 
 def summary(results: pd.DataFrame) -> pd.DataFrame:
@@ -109,64 +98,33 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
                 " ± ": nats.sem(),
                 "rmse, ratio": np.exp(ratio.mean()),
                 "± ": ratio.sem(),
-                "seconds, ratio": (part.seconds.sum() / base.seconds.sum()),
+                "coverage of 90 %": part.coverage.mean(),
+                "seconds, ratio": part.seconds.sum() / base.seconds.sum(),
             }
         )
     return pd.DataFrame(rows).set_index("variant")
 
 
-def environment() -> str:
-    """Versions that the figures depend on."""
-    packages = ("torch", "scikit-learn", "skorch", "numpy")
-    return ", ".join(
-        [f"Python {platform.python_version()}", *(f"{p} {version(p)}" for p in packages)]
-    )
-
-
-def run(args: argparse.Namespace, variants: list[str]) -> pd.DataFrame:
-    """Fit every variant on every split of every pair, unless the file has it already."""
-    done = set()
-    if args.out.exists():
-        known = pd.read_csv(args.out)[["pair", "variant", "split"]]
-        done = set(known.itertuples(index=False, name=None))
-    sources = HELD_BACK if args.held_back else DEVELOPMENT
-    training = [published_or_set_aside(pair)[0] for pair in pairs(args.data, sources)]
-    jobs = [
-        delayed(score)(pair, variant, i, args)
-        for i in range(args.splits)
-        for variant in variants
-        for pair in training
-        if (pair.name, variant, i) not in done
-    ]
-    for record in Parallel(args.jobs, return_as="generator_unordered", verbose=1)(jobs):
-        row = pd.DataFrame([record])
-        row.to_csv(
-            args.out, mode="a", header=not args.out.exists(), index=False, float_format="%.6g"
-        )
-    return pd.read_csv(args.out)
-
-
-def main() -> None:
-    """Parse the command line, run, and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder of .npz files")
-    parser.add_argument("--out", type=Path, required=True, help="csv file of the single results")
-    parser.add_argument("--held-back", action="store_true", help="the other eight pairs")
-    parser.add_argument("--splits", type=int, default=2)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--labels", type=int, help="of each class, and the other rows without")
-    parser.add_argument("--lacking", type=float, default=0.0, help="share of rows without x_M")
-    parser.add_argument("--only", nargs="*", help="variants to run beside the defaults, or none")
-    args = parser.parse_args()
-    every = [*names(bool(args.labels)), TWIN, SIMPLE]
-    results = run(args, [DEFAULTS, *(every if args.only is None else args.only)])
-    print(environment())
+def report(results: pd.DataFrame) -> str:
+    """Return all tables."""
+    texts = []
     for metric in ("accuracy", "rmse"):
         means = results.pivot_table(metric, "pair", "variant", sort=False)
-        shown = [v for v in (DEFAULTS, TWIN, SIMPLE) if v in means]
-        print(f"\n{metric}\n{means[shown].round(3).to_string()}")
-    print(f"\n{summary(results).round(3).to_string()}")
+        shown = [name for name in (DEFAULTS, TWIN, SIMPLE) if name in means]
+        texts.append(f"{metric}\n{means[shown].round(3).to_string()}")
+    return "\n\n".join([*texts, summary(results).round(3).to_string()])
 
 
-if __name__ == "__main__":
-    main()
+def add_options(parser: ArgumentParser) -> None:
+    """Add the options of this benchmark."""
+    add_shared(parser, "--data", "--only", "--seeds", "--jobs", seeds=2, jobs=2)
+    parser.add_argument("--held-back", action="store_true", help="the other eight pairs")
+    parser.add_argument("--labels", type=int, default=ALL, help="of each class; 0 for all")
+    parser.add_argument("--lacking", type=float, default=0.0, help="share of rows without x_M")
+    parser.add_argument("--rows", type=int, help="training rows at most")
+    parser.add_argument("--variants", nargs="*", help="to run beside the defaults; or all")
+
+
+def run(args: Namespace) -> None:
+    """Run what is not done, and write the tables."""
+    publish(report(gather(jobs(args), COLUMNS, args)), args)

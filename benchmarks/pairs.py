@@ -4,13 +4,12 @@ The digits of `load_multiple_features` are embedded in the package. The other se
 folder of ``.npz`` files; those that are absent are left out.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
 
 from sklearn_cmmd.datasets import load_multiple_features, make_two_view_mnist
 
@@ -30,146 +29,78 @@ class Pair:
     is_train: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> "Pair":
-        groups = None if self.groups is None else self.groups[rows]
-        return Pair(self.name, self.X[rows], self.X_missing[rows], self.y[rows], groups)
+        """Return some of the rows."""
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        some = {name: value[rows] for name, value in columns.items() if hasattr(value, "dtype")}
+        return replace(self, **some)
 
 
-class Source(Protocol):
-    """Where the arrays of a pair come from."""
+# Read the columns of a pair, in their order, from the folder.
+Source = Callable[[Path], tuple[np.ndarray | None, ...]]
+# House numbers and turned digits are cut to so many training and test rows.
+N_TRAIN, N_TEST = 4000, 2000
 
-    def read(self, name: str, folder: Path) -> Pair:
-        """Read them; a FileNotFoundError if the folder lacks them."""
 
-
-@dataclass(frozen=True)
-class Digits:
+def digits(observed: str, missing: str) -> Source:
     """Two of the six feature sets that are embedded."""
 
-    observed: str
-    missing: str
+    def read(folder: Path) -> tuple[np.ndarray, ...]:
+        bunch = load_multiple_features(observed=observed, missing=missing)
+        return bunch.data, bunch.data_missing, bunch.target
 
-    def read(self, name: str, folder: Path) -> Pair:
-        digits = load_multiple_features(observed=self.observed, missing=self.missing)
-        return Pair(name, digits.data, digits.data_missing, digits.target)
-
-
-@dataclass(frozen=True)
-class Views:
-    """Arrays of one file: the names of the two views, of the labels, of what groups the rows."""
-
-    file: str
-    observed: str
-    missing: str
-    groups: str | None = None
-    y: str = "y"
-    is_train: str | None = None
-
-    def read(self, name: str, folder: Path) -> Pair:
-        with np.load(folder / self.file) as data:
-            X, X_missing = (_as_table(data[key]) for key in (self.observed, self.missing))
-            groups, is_train = (data[key] if key else None for key in (self.groups, self.is_train))
-            return Pair(name, X, X_missing, data[self.y].astype(int), groups, is_train)
+    return read
 
 
-@dataclass(frozen=True)
-class Tumours:
-    """Arrays of the breast cancer file, which has training and test rows apart."""
+def views(file: str, observed: str, missing: str, groups: str = "", is_train: str = "") -> Source:
+    """Arrays of one file by name, the labels under ``y``."""
 
-    observed: str
-    missing: str
+    def read(folder: Path) -> tuple[np.ndarray | None, ...]:
+        with np.load(folder / file) as data:
+            X, X_missing = (_as_table(data[key]) for key in (observed, missing))
+            more = [data[key] if key else None for key in (groups, is_train)]
+            return X, X_missing, data["y"].astype(int), *more
 
-    def read(self, name: str, folder: Path) -> Pair:
-        with np.load(folder / "breast_tcga.npz") as data:
-            X, X_missing, y = (
-                np.concatenate([data[f"{key}_train"], data[f"{key}_test"]])
-                for key in (self.observed, self.missing, "y")
-            )
-            is_train = np.arange(len(y)) < len(data["y_train"])
-        return Pair(name, X, X_missing, y.astype(int), None, is_train)
+    return read
 
 
-@dataclass(frozen=True)
-class Spoken:
+def tumours(folder: Path) -> tuple[np.ndarray | None, ...]:
+    """MicroRNA and messenger RNA of breast tumours, training and test rows apart."""
+    with np.load(folder / "breast_tcga.npz") as data:
+        parts = [
+            [data[f"{key}_{part}"] for part in ("train", "test")] for key in ("mirna", "mrna", "y")
+        ]
+    X, X_missing, y = (np.concatenate(part) for part in parts)
+    return X, X_missing, y.astype(int), None, np.arange(len(y)) < len(parts[-1][0])
+
+
+def spoken(folder: Path) -> tuple[np.ndarray | None, ...]:
     """Log-mel spectrograms of spoken digits, each with a written one of its class."""
-
-    def read(self, name: str, folder: Path) -> Pair:
-        with np.load(folder / "fsdd.npz") as data:
-            sound, y, is_train = data["logmel40x40"].astype(float), data["y"], data["is_train"]
-        return _with_written(name, _pooled(sound, 2), y.astype(int), is_train.astype(bool), folder)
+    with np.load(folder / "fsdd.npz") as data:
+        sound, y, is_train = data["logmel40x40"].astype(float), data["y"], data["is_train"]
+    return _with_written(_pooled(sound), y.astype(int), is_train.astype(bool), folder)
 
 
-@dataclass(frozen=True)
-class HouseNumbers:
+def house_numbers(folder: Path) -> tuple[np.ndarray | None, ...]:
     """Grey photographs of house numbers, each with a written digit of its class.
 
     Neighbouring rows are of one house, so that blocks of rows are training and test rows.
     """
-
-    n_train: int = 4000
-    n_test: int = 2000
-
-    def read(self, name: str, folder: Path) -> Pair:
-        with np.load(folder / "svhn_test10k.npz") as data:
-            rows = np.r_[: self.n_train, len(data["y"]) - self.n_test : len(data["y"])]
-            grey, y = data["X"][rows].mean(axis=-1), data["y"][rows].astype(int)
-        is_train = np.arange(len(y)) < self.n_train
-        return _with_written(name, _pooled(grey, 2), y, is_train, folder)
+    with np.load(folder / "svhn_test10k.npz") as data:
+        rows = np.r_[:N_TRAIN, len(data["y"]) - N_TEST : len(data["y"])]
+        grey, y = data["X"][rows].mean(axis=-1), data["y"][rows].astype(int)
+    return _with_written(_pooled(grey), y, np.arange(len(y)) < N_TRAIN, folder)
 
 
-@dataclass(frozen=True)
-class TwoViews:
+def two_views(folder: Path) -> tuple[np.ndarray | None, ...]:
     """Rotated digits and others of their class under noise, as in table 2 of the paper."""
-
-    n_train: int = 4000
-    n_test: int = 2000
-
-    def read(self, name: str, folder: Path) -> Pair:
-        parts = []
-        for seed, part, n_rows in ((0, "train", self.n_train), (1, "test", self.n_test)):
-            images, y = _written(folder, part)
-            chosen = np.random.default_rng(seed).permutation(len(y))[:n_rows]
-            made = make_two_view_mnist(images[chosen], y[chosen], random_state=seed)
-            views = (_pooled(made.views[key], 2) for key in ("rotated", "noisy"))
-            parts.append((*views, made.target))
-        X, X_missing, y = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-        return Pair(name, X, X_missing, y, None, np.arange(len(y)) < self.n_train)
-
-
-# The pairs that choices of defaults may look at.
-DEVELOPMENT: dict[str, Source] = {
-    "digits fourier → pixels": Digits("fourier", "pixels"),
-    "digits zernike → profiles": Digits("zernike", "profiles"),
-    "scenes 0 → 1": Views("scene15.npz", "view0", "view1"),
-    "land use 0 → 1": Views("landuse21.npz", "view0", "view1"),
-    "fly genes 1 → 0": Views("bdgp.npz", "view1", "view0"),
-    "wikipedia image → text": Views("wikipedia_image_text.npz", "view0", "view1"),
-    "vowels sound → tongue": Views("xrmb_jw12_vowels.npz", "acoustic", "articulatory", "recording"),
-    "prokaryotes 1 → 0": Views("prokaryotic.npz", "view1", "view0"),
-}
-# Those that check them.
-HELD_BACK: dict[str, Source] = {
-    "actions inertia → skeleton": Views(
-        "utd_mhad.npz", "inertial64", "skeleton32", "subject", is_train="is_train"
-    ),
-    "objects 0 → 1": Views("msrc_v1.npz", "view0", "view1"),
-    "brain methylation → mRNA": Views("rosmap.npz", "view1", "view0", is_train="is_train"),
-    "breast miRNA → mRNA": Tumours("mirna", "mrna"),
-    "web links → words": Views("webkb_course.npz", "view1", "view0"),
-    "spoken → written digits": Spoken(),
-    "house numbers → written digits": HouseNumbers(),
-    "rotated → noisy digits": TwoViews(),
-}
-
-
-def pairs(folder: Path | None, sources: dict[str, Source] = DEVELOPMENT) -> Iterator[Pair]:
-    """Yield the embedded pairs, and those whose file is in the folder."""
-    for name, source in sources.items():
-        if not isinstance(source, Digits) and folder is None:
-            continue
-        try:
-            yield source.read(name, folder or Path())
-        except FileNotFoundError as error:
-            print(f"left out: {name} ({error.filename} is absent)")
+    parts = []
+    for seed, part, n_rows in ((0, "train", N_TRAIN), (1, "test", N_TEST)):
+        images, y = _written(folder, part)
+        rows = np.random.default_rng(seed).permutation(len(y))[:n_rows]
+        made = make_two_view_mnist(images[rows], y[rows], random_state=seed)
+        parts.append((*(_pooled(made.views[key]) for key in ("rotated", "noisy")), made.target))
+    X, X_missing, y = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return X, X_missing, y, None, np.arange(len(y)) < N_TRAIN
 
 
 def _as_table(values: np.ndarray) -> np.ndarray:
@@ -180,10 +111,10 @@ def _as_table(values: np.ndarray) -> np.ndarray:
     return values.reshape(len(values), -1)
 
 
-def _pooled(images: np.ndarray, size: int) -> np.ndarray:
-    """Average squares of pixels, and lay the images out as rows."""
+def _pooled(images: np.ndarray) -> np.ndarray:
+    """Average squares of two by two pixels, and lay the images out as rows."""
     n, height, width = images.shape
-    squares = images.reshape(n, height // size, size, width // size, size)
+    squares = images.reshape(n, height // 2, 2, width // 2, 2)
     return squares.mean(axis=(2, 4), dtype=float).reshape(n, -1)
 
 
@@ -193,8 +124,8 @@ def _written(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _with_written(
-    name: str, X: np.ndarray, y: np.ndarray, is_train: np.ndarray, folder: Path
-) -> Pair:
+    X: np.ndarray, y: np.ndarray, is_train: np.ndarray, folder: Path
+) -> tuple[np.ndarray | None, ...]:
     """Pair rows with written digits of their class, training and test rows apart."""
     X_missing = np.empty((len(y), 14 * 14))
     for part, rows in (("train", is_train), ("test", ~is_train)):
@@ -203,33 +134,55 @@ def _with_written(
         for digit in np.unique(y):
             places = np.flatnonzero(rows & (y == digit))
             chosen = random.choice(np.flatnonzero(labels == digit), len(places), replace=False)
-            X_missing[places] = _pooled(images[chosen], 2)
-    return Pair(name, X, X_missing, y, None, is_train)
+            X_missing[places] = _pooled(images[chosen])
+    return X, X_missing, y, None, is_train
 
 
-def set_aside(pair: Pair, n_split: int = 0) -> tuple[Pair, Pair]:
-    """Split off the test rows: a fifth, groups kept together.
+# The pairs that choices of defaults may look at.
+DEVELOPMENT: dict[str, Source] = {
+    "digits fourier → pixels": digits("fourier", "pixels"),
+    "digits zernike → profiles": digits("zernike", "profiles"),
+    "scenes 0 → 1": views("scene15.npz", "view0", "view1"),
+    "land use 0 → 1": views("landuse21.npz", "view0", "view1"),
+    "fly genes 1 → 0": views("bdgp.npz", "view1", "view0"),
+    "wikipedia image → text": views("wikipedia_image_text.npz", "view0", "view1"),
+    "vowels sound → tongue": views("xrmb_jw12_vowels.npz", "acoustic", "articulatory", "recording"),
+    "prokaryotes 1 → 0": views("prokaryotic.npz", "view1", "view0"),
+}
+ACTIONS = "inertial64", "skeleton32", "subject", "is_train"
+# Those that check them.
+HELD_BACK: dict[str, Source] = {
+    "actions inertia → skeleton": views("utd_mhad.npz", *ACTIONS),
+    "objects 0 → 1": views("msrc_v1.npz", "view0", "view1"),
+    "brain methylation → mRNA": views("rosmap.npz", "view1", "view0", is_train="is_train"),
+    "breast miRNA → mRNA": tumours,
+    "web links → words": views("webkb_course.npz", "view1", "view0"),
+    "spoken → written digits": spoken,
+    "house numbers → written digits": house_numbers,
+    "rotated → noisy digits": two_views,
+}
+EMBEDDED = [name for name in DEVELOPMENT if name.startswith("digits")]
+# A quick run has these, and of them so many rows.
+QUICK, QUICK_ROWS = ("digits fourier → pixels", "brain methylation → mRNA"), 300
 
-    Those of the first split choose nothing. Later splits of a pair in `DEVELOPMENT` have test rows
-    on which defaults were chosen.
-    """
-    cls = StratifiedShuffleSplit if pair.groups is None else GroupShuffleSplit
-    splitter = cls(n_split + 1, test_size=0.2, random_state=1)
-    development, test = list(splitter.split(pair.X, pair.y, pair.groups))[-1]
-    return pair.take(development), pair.take(test)
+
+def chosen(args: Namespace, sources: dict[str, Source]) -> Iterator[Pair]:
+    """Yield the pairs that the command line asks for."""
+    names = [name for name in sources if any(word in name for word in args.only or [""])]
+    if args.quick:
+        names = [name for name in names if name in QUICK]
+    for pair in read(args.data, {name: sources[name] for name in names}):
+        n_rows = QUICK_ROWS if args.quick else None
+        order = np.random.default_rng(0).permutation(len(pair.y))
+        yield pair.take(np.sort(order[:n_rows]))
 
 
-def published_or_set_aside(pair: Pair, n_split: int = 0) -> tuple[Pair, Pair]:
-    """Return training and test rows, of the published split if there is one."""
-    if pair.is_train is None:
-        return set_aside(pair, n_split)
-    return pair.take(np.flatnonzero(pair.is_train)), pair.take(np.flatnonzero(~pair.is_train))
-
-
-def keep_labels(y: np.ndarray, n_labels: int, seed: int) -> np.ndarray:
-    """Keep so many labels of each class, drawn at random; −1 stands for the others."""
-    order = np.random.default_rng(seed).permutation(len(y))
-    some = np.full(len(y), -1)
-    for code in np.unique(y):
-        some[order[y[order] == code][:n_labels]] = code
-    return some
+def read(folder: Path | None, sources: dict[str, Source]) -> Iterator[Pair]:
+    """Yield the embedded pairs, and those whose file is in the folder."""
+    for name, source in sources.items():
+        if folder is None and name not in EMBEDDED:
+            continue
+        try:
+            yield Pair(name, *source(folder or Path()))
+        except FileNotFoundError as error:
+            print(f"left out: {name} ({error.filename} is absent)")

@@ -1,230 +1,222 @@
-"""How fast and how large everything is, beside what else there is: one table of ratios.
+"""How fast fits, searches, ensembles and predictions are, beside what else there is.
 
-    python benchmarks/speed.py --peers-python .venv-peers/bin/python --out benchmarks/results/speed
+Both sides A and B of a ratio are measured in turn; the table has the medians of the ratios A / B
+with their quartiles, and the medians of A and B. The machine must be idle: with several threads one
+busy neighbour makes a step ten times as slow. With --against, the fits of this checkout stand
+beside those of another one, and nothing else is measured.
 
-Both sides of a ratio A / B are measured in turn in this one run; the table gives the median and
-the quartiles of the ratios, and the medians of A and B. Cases: (a) a step of `fit` against a bare
-torch loop, (b) against its matrix products, (c) `fit` against multivae's and skorch's trainers,
-(d) the stacked search, (e) predictions against the forward pass, (f) the import, (g) memory, (h)
-float32 against bfloat16.
-
-It takes about 40 minutes on two cores that are free, which they must be: with several threads one
-busy neighbour makes a step ten times as slow. ``--quick`` takes three: shorter runs, and some
-rows less.
+    python -m benchmarks speed --peers-python .venv-peers/bin/python --out benchmarks/results/speed
+    python -m benchmarks speed --against ../other-checkout
 """
 
-import argparse
 import json
 import os
 import subprocess
-import sys
-from collections.abc import Iterator
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 import torch
-from publishing import publish
-from speed_cases import (
-    ALL_THREADS,
-    Row,
-    Run,
-    in_turn,
-    libraries,
-    precisions,
-    products,
-    searches,
-    seconds_per_call,
-    steps,
-)
-from speed_rivals import SMALL
+from sklearn.model_selection import GridSearchCV
 
-from sklearn_cmmd import CMMDClassifier
+from benchmarks.against import compare, ratios
+from benchmarks.bare import bare_ms_per_step
+from benchmarks.options import add_shared
+from benchmarks.reports import Record, publish
+from benchmarks.sizes import PAPER, SIZES, TOY, Data, Size, loop_of, ms_per_step
+from sklearn_cmmd import CMMDClassifier, CMMDEnsemble
+from sklearn_cmmd.training import surroundings
 
-LIBRARIES = "torch, sklearn.model_selection"
-PREDICTED = (1, 10, 1000, 100_000, 1_000_000)
+ALL_THREADS = torch.get_num_threads()
+CVAE = Path(__file__).parent / "peers" / "cvae_speed.py"
 FORWARD = {
     "predict_proba": lambda module, x: module.predict(x).mean,
     "transform": lambda module, x: module.embed(x).mean,
     "generate_missing": lambda module, x: module.reconstruct(x).mean,
 }
-MIB = 2**20
-CHUNK_ROWS = 4096
-
-NO_GPU = (
-    "GPU: none here, these rows are left open: step of the MNIST-SVHN-Text models at batch 256 "
-    "(target 0.4 ms on an H100); 55 stacked models against one; share of the products' own time"
+PREDICTED, CHUNK_ROWS = (1, 1000, 100_000), 4096
+# Hidden layers, columns of each view and rows of a minibatch, from few multiplications to many.
+FOR_THREADS = (
+    ((64, 64), 100, 100),
+    ((256, 256), 150, 100),
+    ((400,), 784, 100),
+    ((512, 512), 300, 100),
+    ((1024, 1024), 500, 100),
+    ((2048, 2048), 784, 256),
 )
+OMEGAS, N_FOLDS, N_MEMBERS = [0.0, 0.25, 0.5, 0.75, 1.0], 4, 5
+Side = Callable[[], float]
 
 
-def predictions(run: Run) -> Iterator[Row]:
-    """Compare rows per second of the methods with those of the bare forward pass (e)."""
-    X, y, X_missing = SMALL.draw(1000)
-    model = SMALL.model(max_epochs=1).fit(X, y, X_missing=X_missing)
-    rows = SMALL.draw(PREDICTED[-2 if run.quick else -1])[0]
+def in_turn(n_threads: int, repeats: int, *sides: Side) -> np.ndarray:
+    """Measure the sides one after the other, again and again; of shape (repeats, sides)."""
+    torch.set_num_threads(n_threads)
+    measured = np.array([[side() for side in sides] for _ in range(repeats)])
+    torch.set_num_threads(ALL_THREADS)
+    return measured
+
+
+def ratio(what: str, size: str, threads: int, sides: np.ndarray, unit: str = "ms") -> Record:
+    """Return a row of the table from the figures of each repeat."""
+    middle, low, high = np.quantile(sides[:, 0] / sides[:, 1], (0.5, 0.25, 0.75))
+    a, b = np.median(sides, axis=0)
+    row = {"what": what, "size": size, "threads": threads, "ratio": middle, "low": low}
+    return row | {"high": high, "A": a, "B": b, "unit": unit}
+
+
+def seconds(function: Callable[[], Any], at_least: float = 0.0) -> float:
+    """Return the mean time of a call, which is repeated until so many seconds are over."""
+    n_calls, start = 0, time.perf_counter()
+    while n_calls == 0 or time.perf_counter() - start < at_least:
+        function()
+        n_calls += 1
+    return (time.perf_counter() - start) / n_calls
+
+
+def steps(args: Namespace, sizes: tuple[Size, ...]) -> Iterator[Record]:
+    """Compare a step of `fit` with one of a bare loop."""
+    for size in sizes:
+        data, repeats = size.draw(), 1 if size is PAPER else args.repeats
+        sides = partial(ms_per_step, size.model(), data), partial(bare_ms_per_step, size, data)
+        for n in args.threads:
+            measured = in_turn(n, repeats, *sides)
+            yield ratio("step of fit / bare loop", size.name, n, measured)
+
+
+def threads(args: Namespace, sizes: tuple[Size, ...]) -> Iterator[Record]:
+    """Compare a step on one thread with one on all, whatever number a fit would take."""
+    for hidden, n_columns, batch in FOR_THREADS[: 1 if TOY in sizes else None]:
+        params = {"hidden_layer_sizes": hidden, "batch_size": batch}
+        model = (size := Size("", n_columns, n_columns, 1000, 4, params)).model()
+        n_weights = sum(part.numel() for part in loop_of(model, size.draw()).module.parameters())
+        sides = (partial(step_on, n, model, size.draw()) for n in (1, ALL_THREADS))
+        with patch.object(surroundings, "MULTIPLICATIONS_FOR_THREADS", 0):
+            measured = in_turn(ALL_THREADS, args.repeats, *sides)
+        name = f"{n_weights * batch / 1e6:,.0f} million weights × rows"
+        yield ratio("step on one thread / on all", name, ALL_THREADS, measured)
+
+
+def step_on(n_threads: int, model: CMMDClassifier, data: Data) -> float:
+    """Return milliseconds a step on so many threads."""
+    torch.set_num_threads(n_threads)
+    return ms_per_step(model, data)
+
+
+def peers(args: Namespace, sizes: tuple[Size, ...]) -> Iterator[Record]:
+    """Compare a whole `fit` with the trainer of multivae's CVAE, an update."""
+    for size in (size for size in sizes if size is not PAPER and args.peers_python):
+        X, y, X_missing = size.draw()
+        n_updates = size.n_epochs * -(-len(y) // size.params["batch_size"])
+        fit = partial(size.model().fit, X, y, X_missing=X_missing)
+        for n in args.threads:
+            sides = (
+                lambda f=fit, n_updates=n_updates: 1000 * seconds(f) / n_updates,
+                partial(cvae_ms, args.peers_python, size, n),
+            )
+            measured = in_turn(n, args.repeats, *sides)
+            yield ratio("fit / multivae's CVAE trainer", size.name, n, measured)
+
+
+def cvae_ms(python: Path, size: Size, n_threads: int) -> float:
+    """Return milliseconds an update of multivae's trainer, which prints them as JSON."""
+    model = size.model()
+    options = {"observed": size.n_observed, "missing": size.n_missing, "rows": size.n_rows}
+    options |= {"latent-dim": model.latent_dim, "batch-size": model.batch_size}
+    options |= {"epochs": size.n_epochs, "threads": n_threads}
+    command = [str(python), str(CVAE), "--hidden", *map(str, model.hidden_layer_sizes)]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    environment = os.environ | {"OMP_NUM_THREADS": str(n_threads)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return float(json.loads(done.stdout.splitlines()[-1])["ms_per_update"])
+
+
+def predictions(args: Namespace, sizes: tuple[Size, ...]) -> Iterator[Record]:
+    """Compare rows a second of the methods with those of the bare forward pass."""
+    X, y, X_missing = sizes[0].draw()
+    model = sizes[0].model(max_epochs=1).fit(X, y, X_missing=X_missing)
+    numbers = PREDICTED[:2] if args.quick else PREDICTED
+    rows = sizes[0].draw(numbers[-1])[0]
     for method in FORWARD:
-        for n_threads in run.threads:
-            for n_rows in PREDICTED:
-                if n_rows <= len(rows):
-                    yield from against_forward(model, method, rows[:n_rows], n_threads, run)
+        for n_rows in numbers:
+            calls = getattr(model, method), partial(forward, model.module_, method)
+            sides = [partial(rate, call, rows[:n_rows]) for call in calls]
+            for n in args.threads:
+                what, name = f"{method} / forward pass", f"{sizes[0].name}, {n_rows:,} rows"
+                yield ratio(what, name, n, in_turn(n, args.repeats, *sides), "rows/s")
 
 
-def against_forward(
-    model: CMMDClassifier, method: str, X: np.ndarray, n_threads: int, run: Run
-) -> Iterator[Row]:
-    """Compare a method with the bare forward pass; for one row the difference too."""
-    parts = torch.from_numpy(X).split(CHUNK_ROWS)
-
-    @torch.inference_mode()
-    def bare() -> None:
-        for part in parts:
-            FORWARD[method](model.module_, part)
-
-    def full() -> None:
-        getattr(model, method)(X)
-
-    sides = [lambda f=f: len(X) / seconds_per_call(f) for f in (full, bare)]
-    is_slow = len(X) >= PREDICTED[-2]
-    repeats = run.few if is_slow else run.repeats
-    rates = in_turn(n_threads, repeats, *sides, warm_up=not is_slow)
-    target = ">= 0.9" if len(X) >= 1000 else "-"
-    what, size = f"{method} / forward pass", f"2x128, n = {len(X):,}"
-    yield Row("e", what, size, n_threads, rates, "rows/s", target)
-    if len(X) == 1:
-        ms = 1000 / rates
-        values = ms[:, 0] - ms[:, 1]
-        yield Row("e", f"{method} - forward pass, ms", size, n_threads, ms, "ms", "< 1", values)
+def rate(call: Callable[[np.ndarray], Any], rows: np.ndarray) -> float:
+    """Return the rows that a call predicts in a second."""
+    return len(rows) / seconds(lambda: call(rows), at_least=0.05)
 
 
-def imports(run: Run) -> Iterator[Row]:
-    """Compare the import with that of torch and scikit-learn, in fresh processes (f)."""
-    sides = [partial(import_ms, names) for names in ("sklearn_cmmd", LIBRARIES)]
-    measured = in_turn(ALL_THREADS, run.few if run.quick else run.repeats, *sides)
-    what = f"import sklearn_cmmd / {LIBRARIES}"
-    yield Row("f", what, "-", "-", measured, target="<= 1.15")
+@torch.inference_mode()
+def forward(module: Any, method: str, rows: np.ndarray) -> None:
+    """Do what is at the heart of a method, and nothing else."""
+    for part in torch.from_numpy(rows).split(CHUNK_ROWS):
+        FORWARD[method](module, part)
 
 
-def import_ms(names: str) -> float:
-    code = f"import time; t = time.perf_counter(); import {names}; print(time.perf_counter() - t)"
-    return 1000 * float(in_fresh_process(code))
-
-
-def in_fresh_process(code: str) -> str:
-    # Compiled modules are kept, as they are for users. Without huge pages, memory is what was
-    # written to, not that rounded up to 2 MiB for each array.
-    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "", "NUMPY_MADVISE_HUGEPAGE": "0"}
-    options = {"cwd": Path(__file__).parent, "env": environment, "text": True, "check": True}
-    return subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, **options).stdout
-
-
-def memory(run: Run) -> Iterator[Row]:
-    """Compare the peak memory of a fit with the data, and that of predictions (g)."""
-    n_bytes = 10**8 if run.quick else 4 * 10**8
-    fit = json.loads(in_fresh_process(f"import speed; speed.print_fit_memory({n_bytes})"))
-    size = f"2x128, {fit['data']:.0f} MiB"
-    with_data = np.array([[fit["peak"] - fit["imported"], fit["data"] + fit["model"]]])
-    what = "peak of fit / data and model"
-    yield Row("g", what, size, "-", with_data, "MiB", "<= 1.3")
-    beside = np.array([[fit["peak"] - fit["drawn"], fit["data"]]])
-    yield Row("g", "more memory in fit / data", size, "-", beside, "MiB")
-    code = "import speed; speed.print_predict_memory({})"
-    more = [
-        [float(in_fresh_process(code.format(n))) for n in (800_000, 100_000)]
-        for _ in range(run.repeats)
-    ]
-    what = "predict_proba beside its output, 800k / 100k rows"
-    yield Row("g", what, "2x128", "-", np.array(more), "MiB", "<= 1.1")
-
-
-def memory_mib(name: str) -> float:
-    """Return "VmRSS", the memory held now, or "VmHWM", the most that was held."""
-    status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
-    return int(status[name].split()[0]) / 1024
-
-
-def print_fit_memory(n_bytes: int) -> None:
-    imported = memory_mib("VmRSS")
-    data = SMALL.draw(n_bytes // (4 * (SMALL.n_observed + SMALL.n_missing)))
-    drawn = memory_mib("VmRSS")
-    X, y, X_missing = data
-    model = SMALL.model(max_epochs=1).fit(X, y, X_missing=X_missing)
-    figures = {
-        "imported": imported,
-        "drawn": drawn,
-        "peak": memory_mib("VmHWM"),
-        "data": sum(array.nbytes for array in data) / MIB,
-        "model": sum(part.nbytes for part in model.module_.parameters()) / MIB,
-    }
-    print(json.dumps(figures))
-
-
-def print_predict_memory(n_rows: int) -> None:
-    X, y, X_missing = SMALL.draw(1000)
-    model = SMALL.model(max_epochs=1).fit(X, y, X_missing=X_missing)
-    model.predict_proba(X)
-    rows = SMALL.draw(n_rows)[0]
-    Path("/proc/self/clear_refs").write_text("5")  # sets VmHWM back to VmRSS
-    before = memory_mib("VmRSS")
-    output = model.predict_proba(rows)
-    print(memory_mib("VmHWM") - before - output.nbytes / MIB)
+def together(args: Namespace, sizes: tuple[Size, ...]) -> Iterator[Record]:
+    """Compare a search and an ensemble on all cores with the same fits one after another."""
+    for size in (size for size in sizes if size is not PAPER):
+        X, y, X_missing = size.draw()
+        model, n_fits = size.model(), len(OMEGAS) * N_FOLDS
+        n_fold = len(y) * (N_FOLDS - 1) // N_FOLDS
+        search = GridSearchCV(model, {"omega": OMEGAS}, cv=N_FOLDS, n_jobs=-1, refit=False)
+        ensemble = CMMDEnsemble(model, N_MEMBERS, n_jobs=-1, random_state=0)
+        for what, whole, n, n_rows in (
+            (f"GridSearchCV(n_jobs=-1) / {n_fits} fits", search, n_fits, n_fold),
+            (f"CMMDEnsemble(n_jobs=-1) / {N_MEMBERS} fits", ensemble, N_MEMBERS, len(y)),
+        ):
+            at_once = partial(whole.fit, X, y, X_missing=X_missing)
+            one = partial(model.fit, X[:n_rows], y[:n_rows], X_missing=X_missing[:n_rows])
+            at_once()  # starts the processes
+            sides = partial(seconds, at_once), lambda one=one, n=n: n * seconds(one)
+            measured = in_turn(1, args.repeats, *sides)
+            yield ratio(what, size.name, os.cpu_count() or 1, measured, "s")
 
 
 CASES = {
-    "a": steps,
-    "b": products,
-    "c": libraries,
-    "d": searches,
-    "e": predictions,
-    "f": imports,
-    "g": memory,
-    "h": precisions,
+    "steps": steps,
+    "threads": threads,
+    "peers": peers,
+    "predictions": predictions,
+    "together": together,
 }
 
 
 def figure(value: float) -> str:
     """Write a number with three significant digits, or as an integer."""
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:#.3g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
 
 
-def processor() -> str:
-    """Return the model of the CPU, the number of torch's threads, and how busy the machine is."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.split(": ")[1] for line in lines if line.startswith("model name")), "CPU")
-    return f"{model}, {ALL_THREADS} threads, load average before the run {os.getloadavg()[0]:.1f}"
+def add_options(parser: ArgumentParser) -> None:
+    add_shared(parser, "--peers-python")
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--against", type=Path, help="a checkout of another commit")
 
 
-def measure(letters: list[str], run: Run) -> pd.DataFrame:
-    """Run the cases, with a line for each row as it comes."""
-    rows = []
-    for letter in letters:
-        for row in CASES[letter](run):
-            rows.append(row.figures())
-            cells = (figure(v) if isinstance(v, float) else str(v) for v in rows[-1].values())
-            print(" | ".join(cells), file=sys.stderr, flush=True)
-    return pd.DataFrame(rows)
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), help="cases")
-    parser.add_argument("--quick", action="store_true", help="less of everything")
-    parser.add_argument("--peers-python", help="interpreter of the peers' environment")
-    parser.add_argument("--repeats", type=int, help="at most; by default 5, or 3 if quick")
-    parser.add_argument("--out", type=Path, help="file name, without suffix, to write to")
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse()
-    run = Run(args.quick, args.repeats or (3 if args.quick else 5), args.peers_python)
-    notes = [processor()] if torch.cuda.is_available() else [NO_GPU, processor()]
-    table = measure(args.only, run)
-    text = table.to_string(index=False, float_format=figure, na_rep="-")
-    publish("\n\n".join([text, "\n".join(notes)]), table, args.out)
-
-
-if __name__ == "__main__":
-    main()
+def run(args: Namespace) -> None:
+    """Measure, and write the table."""
+    load = f"load average before the run {os.getloadavg()[0]:.1f}"
+    if args.quick:
+        args.threads, args.repeats = [1], 1
+    if args.against is not None:
+        table = compare(args.against, args.threads, args.repeats, args.quick)
+        text = f"this checkout over {args.against.name}\n{ratios(table).round(3).to_string()}"
+    else:
+        sizes = (TOY,) if args.quick else SIZES
+        table = pd.DataFrame([row for case in args.cases for row in CASES[case](args, sizes)])
+        text = table.to_string(index=False, float_format=figure)
+    publish(f"{text}\n{load}", args, table)

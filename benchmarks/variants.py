@@ -1,268 +1,164 @@
 """The changes of the defaults that `defaults.py` measures.
 
-Most are parameters. Some stand inside the package, and are put in its place for one fit; some stand
-around an estimator: other columns, other numbers of fits, callbacks.
+Most are parameters, written as keywords; any others will do too. The rest are callbacks that act on
+the networks, and what stands around an estimator.
 """
 
+import ast
 import math
+import sys
 from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-import numpy as np
-from pairs import Pair
-from sklearn.preprocessing import QuantileTransformer, StandardScaler
-from skorch.callbacks import Callback, LRScheduler
+import torch
+from sklearn.preprocessing import QuantileTransformer
+from skorch.callbacks import Callback
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from benchmarks.tasks import Method, Outcome, Task, both, outcome_of
 from sklearn_cmmd import CMMDClassifier, CMMDEnsemble, Modality
-from sklearn_cmmd.networks import mlp
-from sklearn_cmmd.objective import loss, terms
-from sklearn_cmmd.objective.terms import LossTerms
+from sklearn_cmmd.networks.likelihoods import Head
+from sklearn_cmmd.networks.mlp import HEAD_GAIN, MLP
 
-MOST_UPDATES, BATCH = 2000, 100
-NETWORKS = ("prior_hidden", "encoder_hidden", "decoder_hidden")
-
-ALL_LABELS = {
-    "alpha=10 (the paper's)": {"alpha": 10},
-    "alpha=30": {"alpha": 30},
-    "alpha=300": {"alpha": 300},
-    "alpha=1000 (its code's)": {"alpha": 1000},
-    "decode_prior=0 (the paper's)": {"decode_prior": 0.0},
-    "decode_prior=1": {"decode_prior": 1.0},
-    "omega=0": {"omega": 0.0},
-    "omega=1": {"omega": 1.0},
-    "lam=1000 (the paper's)": {"lam": 1000},
-    "kernel='imq'": {"kernel": "imq"},
-    "bandwidth='authors'": {"bandwidth": "authors"},
-    "bandwidth, four widths": {"bandwidth": [1.0, 2.0, 4.0, 8.0]},
-    "mmd_estimator='v'": {"mmd_estimator": "v"},
-    "mmd_estimator='closed'": {"mmd_estimator": "closed"},
-    "classifier_input='draw' (the paper's)": {"classifier_input": "draw"},
-    "encoder without label, teaches": {"label_in_encoder": False},
-    "encoder without label, teaches a third": {"label_in_encoder": False, "distillation": 0.3},
-    "encoder without label, teaches nothing": {"label_in_encoder": False, "distillation": 0.0},
-    "dropout=0": {"dropout": 0.0},
-    "dropout=0.1": {"dropout": 0.1},
-    "dropout=0.2": {"dropout": 0.2},
-    "dropout=0.4": {"dropout": 0.4},
-    "dropout=0.5": {"dropout": 0.5},
-    "label_smoothing=0 (the paper's)": {"label_smoothing": 0.0},
-    "label_smoothing=0.05": {"label_smoothing": 0.05},
-    "label_smoothing=0.2": {"label_smoothing": 0.2},
-    "weight_decay=0 (the paper's)": {"weight_decay": 0.0},
-    "weight_decay=0.3": {"weight_decay": 0.3},
-    "learning_rate=1e-3": {"learning_rate": 1e-3},
-    "learning_rate=4e-3": {"learning_rate": 4e-3},
-    "activation='relu'": {"activation": "relu"},
-    "activation='softplus' (the paper's)": {"activation": "softplus"},
-    "latent_dim=10": {"latent_dim": 10},
-    "latent_dim=50": {"latent_dim": 50},
-    "widths 64": dict.fromkeys(NETWORKS, (64, 64)),
-    "widths 256": dict.fromkeys(NETWORKS, (256, 256)),
-    "widths 512": dict.fromkeys(NETWORKS, (512, 512)),
-    "precision='bfloat16'": {"precision": "bfloat16"},
-    "early_stopping=False": {"early_stopping": False},
-    "early_stopping=True": {"early_stopping": True},
-    "a variance for each row (the paper's)": {"missing": [Modality("x_M", scale="row")]},
-}
+MOST_UPDATES, BATCH, DECAY = 2000, 100, 0.995
+# The paper's values, or those of its code, and others.
+ALL_LABELS = (
+    "alpha=10; alpha=30; alpha=1000; omega=0.0; omega=1.0; lam=1000",
+    "dropout=0.0; dropout=0.2; dropout=0.4; weight_decay=0.0; weight_decay=0.3",
+    "learning_rate=1e-3; learning_rate=4e-3; latent_dim=10; latent_dim=50",
+    "hidden_layer_sizes=(64, 64); hidden_layer_sizes=(256, 256); early_stopping=True",
+    "objective__label_smoothing=0.0; objective__label_smoothing=0.05",
+    "objective__label_smoothing=0.2; objective__label_in_encoder=False",
+    "objective__kernel='imq'; objective__bandwidth='authors'; objective__mmd_estimator='v'",
+    "objective__mmd_estimator='closed'; objective__classifier_input='draw'",
+    "objective__decode_prior=0.0; objective__decode_prior=1.0; objective__scale_prior_rows=0.0",
+    "objective__scale_prior_rows=100.0; objective__scale_prior_rows=1000.0",
+    "networks__activation='relu'; networks__activation='softplus'",
+)
 # Where only some rows have a label.
-FEW_LABELS = {
-    "label_in_encoder=True (the paper's)": {"label_in_encoder": True},
-    "label_in_encoder=True, dropout=0.2": {"label_in_encoder": True, "dropout": 0.2},
-    "distillation=0": {"distillation": 0.0},
-    "distillation=0.3": {"distillation": 0.3},
-    "distillation=3": {"distillation": 3.0},
-    "dropout=0.2": {"dropout": 0.2},
-    "dropout=0.3": {"dropout": 0.3},
-    "dropout=0.3, label_smoothing=0.1": {"dropout": 0.3, "label_smoothing": 0.1},
-    "dropout=0.5": {"dropout": 0.5},
-    "dropout=0.5, label_smoothing=0": {"dropout": 0.5, "label_smoothing": 0.0},
-    "dropout=0.7": {"dropout": 0.7},
-    "omega=1": {"omega": 1.0},
-    "alpha=300": {"alpha": 300},
-    "weight_decay=0.1": {"weight_decay": 0.1},
-    "latent_dim=50": {"latent_dim": 50},
-    "label_smoothing=0.1": {"label_smoothing": 0.1},
-}
+FEW_LABELS = (
+    "objective__label_in_encoder=True; objective__label_in_encoder=True, dropout=0.2",
+    "objective__distillation=0.0; objective__distillation=0.3; objective__distillation=3.0",
+    "objective__teacher_weight=1.0; objective__teacher_weight=3.0; dropout=0.2; dropout=0.3",
+    "dropout=0.3, objective__label_smoothing=0.1; dropout=0.5, objective__label_smoothing=0.0",
+    "dropout=0.7; omega=1.0; alpha=300; weight_decay=0.1; latent_dim=50",
+)
 
 
-def _under_dropout(objective, module, rows, noise, taught, dropout):
-    return taught.mean.detach()
+def parameters(keywords: str) -> dict[str, Any]:
+    """Read parameters that are written as keywords of a call."""
+    try:
+        call: Any = ast.parse(f"call({keywords})", mode="eval").body
+        return {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
+    except (SyntaxError, ValueError):
+        sys.exit(f"{keywords!r} is neither 'parameter=value' nor one of {list(OTHERS)}.")
 
 
-def _sharpened(temperature: float, plain=loss.Objective._target):
-    def target(*args):
-        powers = plain(*args) ** (1 / temperature)
-        return powers / powers.sum(-1, keepdim=True)
-
-    return target
+def with_params(**params: Any) -> Method:
+    """Return a method that changes parameters."""
+    return lambda task: both(task, task.cmmd(**params))
 
 
-def _evened(power: float, plain=loss.Objective._target):
-    """Draw the classes that the teacher names in a minibatch to equal frequencies."""
+class AtStart(Callback):
+    """Changes every part of the networks before the first step."""
 
-    def target(*args):
-        taught = plain(*args)
-        evened = taught / taught.mean(0).clamp_min(1e-6) ** power
-        return evened / evened.sum(-1, keepdim=True)
+    def __init__(self, change: Callable[[Any], None]) -> None:
+        self.change = change
 
-    return target
-
-
-def _on_pairs(rows):
-    of_pairs = dict.fromkeys(LossTerms._fields, rows.paired)
-    labelled_pairs = rows.labelled if rows.paired is None else rows.labelled * rows.paired
-    return of_pairs | {
-        "classification": rows.labelled,
-        "posterior_classification": labelled_pairs,
-    }
+    @torch.no_grad()
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        for part in net.module_.modules():
+            self.change(part)
 
 
-def _tiny(layer, gain, fan_in, generator, plain=mlp.init_layer):
-    plain(layer, 1e-3, 1, generator)
+def hidden_gain_one(part: Any) -> None:
+    """Scale hidden layers from He's variance, 2 / inputs, to 1 / inputs."""
+    for layer in part.layers if isinstance(part, MLP) else ():
+        layer.weight.mul_(0.5**0.5)
 
 
-def _glorot(activation):
-    return 1.0
+def full_heads(part: Any) -> None:
+    """Scale last layers up to the variance 1 / inputs."""
+    if isinstance(part, Head):
+        part.layer.weight.div_(HEAD_GAIN)
 
 
-# Choices that are no parameters: what stands where in the package.
-INSIDE_FEW = {
-    "teacher at half the temperature": (loss.Objective, "_target", _sharpened(0.5)),
-    "teacher at a quarter": (loss.Objective, "_target", _sharpened(0.25)),
-    "teacher's classes evened": (loss.Objective, "_target", _evened(1.0)),
-    "teacher's classes half evened": (loss.Objective, "_target", _evened(0.5)),
-    "labels under q three times": (loss, "TEACHER_SHARE", 3.0),
-    "labels under q once": (loss, "TEACHER_SHARE", 1.0),
-    "teacher under dropout": (loss.Objective, "_target", _under_dropout),
-    "KL and teacher on pairs alone": (terms, "_having", _on_pairs),
-}
-INSIDE_ALL = {
-    "stop by the whole loss": (CMMDClassifier, "_watched", "loss"),
-    "weights N(0, .001²) at first (its code's)": (mlp, "init_layer", _tiny),
-    "gain 1 at first": (mlp, "hidden_gain", _glorot),
-}
+def tiny(part: Any) -> None:
+    """Scale all weights to N(0, .001²)."""
+    if hasattr(part, "init_std"):
+        part.weight.mul_(1e-3 / part.init_std)
 
 
 class Average(Callback):
     """Exponential moving average of the weights, which replaces them at the end of the training."""
 
-    def __init__(self, decay: float) -> None:
-        self.decay = decay
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        self.mean_ = AveragedModel(net.module_, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
 
-    def on_train_begin(self, net, **kwargs):
-        self.mean_ = net.flat_.values.detach().clone()
-
-    def on_batch_end(self, net, training, **kwargs):
+    def on_batch_end(self, net: Any, training: bool, **kwargs: Any) -> None:
         if training:
-            self.mean_.lerp_(net.flat_.values.detach(), 1 - self.decay)
+            self.mean_.update_parameters(net.module_)
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         if len(net.history) == net.max_epochs:
-            net.flat_.values.data.copy_(self.mean_)
+            net.module_.load_state_dict(self.mean_.module.state_dict())
 
 
-@dataclass
-class Scaled:
-    """A fit to other columns, whose generated view is put back."""
-
-    clf: CMMDClassifier
-    scaler: Any
-    scaler_missing: Any
-
-    def predict_proba(self, X):
-        return self.clf.predict_proba(self.scaler.transform(X))
-
-    def score(self, X, y):
-        return self.clf.score(self.scaler.transform(X), y)
-
-    def generate_missing(self, X):
-        generated = self.clf.generate_missing(self.scaler.transform(X))
-        return self.scaler_missing.inverse_transform(generated)
+def by_the_whole_loss(task: Task) -> Outcome:
+    """Stop by all terms of the loss on rows held out, not by that of the classification."""
+    with patch.object(CMMDClassifier, "_watched", "loss"):
+        return both(task, task.cmmd())
 
 
-def _five(pair: Pair, seed: int) -> CMMDEnsemble:
-    return CMMDEnsemble(random_state=seed).fit(pair.X, pair.y, X_missing=pair.X_missing)
+def updates(task: Task) -> Outcome:
+    """Make 2,000 updates, however few rows there are."""
+    n_batches = math.ceil(len(task.y) / BATCH)
+    return both(task, task.cmmd(max_epochs=math.ceil(MOST_UPDATES / n_batches)))
 
 
-def _scaled(scaler: Any, scaler_missing: Any, **params: Any) -> Callable[[Pair, int], Scaled]:
-    def fit(pair: Pair, seed: int) -> Scaled:
-        scaler.fit(pair.X), scaler_missing.fit(pair.X_missing)
-        other = replace(
-            pair, X=scaler.transform(pair.X), X_missing=scaler_missing.transform(pair.X_missing)
-        )
-        return Scaled(_plain(other, seed, **params), scaler, scaler_missing)
-
-    return fit
-
-
-def _refitted(pair: Pair, seed: int) -> CMMDClassifier:
+def refitted(task: Task) -> Outcome:
     """Fit all rows for as many epochs as were best with rows held out."""
-    first = _plain(pair, seed)
-    if "valid_classification" not in first.history_:
-        return first
-    best = 1 + int(np.argmin(first.history_["valid_classification"]))
-    return _plain(pair, seed, early_stopping=False, max_epochs=best)
+    first = task.cmmd().fit(task.X, task.y, X_missing=task.X_missing)
+    if not first.early_stopping_:
+        return outcome_of(first, task, generates=True)
+    return both(task, task.cmmd(early_stopping=False, max_epochs=first.best_epoch_))
 
 
-def _n_epochs(pair: Pair, n_updates: float) -> int:
-    """Return how many passes make so many updates."""
-    return math.ceil(n_updates / math.ceil(len(pair.y) / BATCH))
+def quantiles(task: Task) -> Outcome:
+    """Bring the columns of x_O to normal distributions."""
+    scaler = QuantileTransformer(n_quantiles=100, output_distribution="normal").fit(task.X)
+    X, X_test = (scaler.transform(part) for part in (task.X, task.X_test))
+    return both(replace(task, X=X, X_test=X_test), task.cmmd())
 
 
-def _cosine(pair: Pair, seed: int) -> CMMDClassifier:
-    n_epochs = _n_epochs(pair, MOST_UPDATES)
-    schedule = LRScheduler("CosineAnnealingLR", T_max=n_epochs)
-    return _plain(pair, seed, early_stopping=False, max_epochs=n_epochs, callbacks=[schedule])
+def _with_scale(scale: Any) -> Method:
+    return with_params(missing=[Modality("x_M", scale=scale)])  # its columns are standardised
 
 
-def _averaged(pair: Pair, seed: int) -> CMMDClassifier:
-    return _plain(pair, seed, early_stopping=False, callbacks=[Average(0.995)])
-
-
-def _plain(pair: Pair, seed: int, **params: Any) -> CMMDClassifier:
-    clf = CMMDClassifier(random_state=seed, **params)
-    return clf.fit(pair.X, pair.y, X_missing=pair.X_missing)
-
-
-def _longer(times: float) -> Callable[[Pair, int], CMMDClassifier]:
-    return lambda pair, seed: _plain(pair, seed, max_epochs=_n_epochs(pair, times * MOST_UPDATES))
-
-
-AROUND = {
-    "2,000 updates, however few rows": lambda pair, seed: _plain(
-        pair, seed, max_epochs=_n_epochs(pair, MOST_UPDATES)
-    ),
-    "half the updates": _longer(0.5),
-    "twice the updates": _longer(2),
-    "early stopping, then all rows": _refitted,
-    "no early stopping, cosine schedule": _cosine,
-    "no early stopping, averaged weights": _averaged,
-    "mean of 5 fits": _five,
-    "quantiles of x_O": _scaled(
-        QuantileTransformer(n_quantiles=100, output_distribution="normal"), StandardScaler()
-    ),
-}
-AROUND |= {
-    f"variance {scale**2:.2f}, fixed": _scaled(
-        StandardScaler(), StandardScaler(), missing=[Modality("x_M", scale=scale)]
-    )
-    for scale in (1.0, 0.3162, 0.1)
+OTHERS: dict[str, Method] = {
+    "a variance for each row": _with_scale("row"),
+    "variance 1.00, fixed": _with_scale(1.0),
+    "variance 0.10, fixed": _with_scale(0.1**0.5),
+    "variance 0.01, fixed": _with_scale(0.1),
+    "stop by the whole loss": by_the_whole_loss,
+    "weights N(0, .001²) at first": with_params(callbacks=[AtStart(tiny)]),
+    "gain 1 at first": with_params(callbacks=[AtStart(hidden_gain_one)]),
+    "averaged weights": with_params(early_stopping=False, callbacks=[Average()]),
+    "2,000 updates, however few rows": updates,
+    "early stopping, then all rows": refitted,
+    "mean of 5 fits": lambda task: both(task, CMMDEnsemble(task.cmmd(), random_state=task.seed)),
+    "quantiles of x_O": quantiles,
 }
 
 
 def names(few_labels: bool) -> list[str]:
     """Return the changes that matter where every row has a label, or only some."""
-    return [*FEW_LABELS, *INSIDE_FEW] if few_labels else [*ALL_LABELS, *INSIDE_ALL, *AROUND]
+    lines = FEW_LABELS if few_labels else ALL_LABELS
+    return "; ".join(lines).split("; ") + ([] if few_labels else list(OTHERS))
 
 
-def fit(pair: Pair, variant: str, seed: int) -> Any:
-    """Fit CMMD with one change of its defaults; what is returned scores and generates."""
-    if variant in AROUND:
-        return AROUND[variant](pair, seed)
-    inside = (INSIDE_FEW | INSIDE_ALL).get(variant)
-    params = (FEW_LABELS if (pair.y < 0).any() else ALL_LABELS).get(variant, {})
-    with patch.object(*inside) if inside else nullcontext():
-        return _plain(pair, seed, **params)
+def variant(name: str) -> Method:
+    """Return the method of a name, or that of parameters."""
+    return OTHERS[name] if name in OTHERS else with_params(**parameters(name))

@@ -104,7 +104,7 @@ def test_scores_of_a_perfect_and_of_an_ignorant_method():
     draws = np.repeat(true[:, None], 4, axis=1)
     perfect = tasks.scores(tasks.Outcome(y, np.eye(2)[y], true, draws), task)
     assert perfect["accuracy"] == perfect["coverage"] == 1
-    assert perfect["rmse"] == perfect["energy"] == perfect["calibration"] == 0
+    assert perfect["rmse"] == perfect["calibration"] == 0
     ignorant = tasks.scores(tasks.Outcome(0 * y, np.full((3, 2), 0.5), 0 * true), task)
     assert ignorant["rmse"] == 1
     assert ignorant["accuracy"] == pytest.approx(1 / 3)
@@ -124,6 +124,17 @@ def test_the_twin_has_the_prior_and_the_classifier(digits, small):
         ]
         assert shapes[0] == shapes[1]
     assert twin.module_.decoder is None
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", [*baselines.CLASSIFIERS, *baselines.ORACLES, *baselines.IMPUTERS])
+def test_every_baseline_says_something_of_each_test_row(pair, name):
+    task = tasks.make_task(splits.set_aside(pair), 0, splits.Shown(lacking=0.25))
+    methods = baselines.CLASSIFIERS | baselines.ORACLES | baselines.IMPUTERS
+    outcome = methods[name](task)
+    said = outcome.generated if name in baselines.IMPUTERS else outcome.labels
+    assert len(said) == len(task.X_test)
+    assert np.isfinite(said).all()
 
 
 def test_a_run_goes_on_where_it_was(tmp_path, monkeypatch):
@@ -191,9 +202,9 @@ ORACLES = list(baselines.ORACLES)
 OPTIONS = {
     "accuracy": [*ONE, "--methods", "CMMD", baselines.TWIN, "LR", *ORACLES, "ridge"],
     "few_labels": [*ONE, "--methods", "CMMD", "two stages", baselines.TWIN, "LR", *ORACLES],
-    "defaults": [*ONE, "--variants", "gain 1 at first", "no early stopping, averaged weights"],
+    "defaults": [*ONE, "--variants", "gain 1 at first", "averaged weights", "alpha=10, omega=1.0"],
     "updates": ONE,
-    "speed": ["--cases", "steps", "predictions"],
+    "speed": ["--cases", "steps", "threads", "predictions"],
     "acoustic_inversion": ONE,
     "two_view_mnist": [],
     "mnist_svhn": [],

@@ -1,55 +1,55 @@
-"""What the experiments on digits share: data, the twin, and the options."""
+"""What the paper's experiments on digits share: sources, judges, options and repetition."""
 
-import argparse
-from dataclasses import dataclass
-from pathlib import Path
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+import pandas as pd
 from sklearn.utils import Bunch
 
-from sklearn_cmmd import CMMDClassifier
-from sklearn_cmmd.datasets import fetch_mnist, fetch_svhn
+from benchmarks.baselines import twin_of
+from benchmarks.options import add_shared
+from benchmarks.reports import Record, publish, summarise
+from sklearn_cmmd import CMMDClassifier, Modality
+from sklearn_cmmd.datasets import IndexedArray, fetch_mnist, fetch_svhn
 
-MNIST_FILE, SVHN_FILE = "mnist.npz", "svhn_test10k.npz"
+SOURCES = {"mnist": (fetch_mnist, "mnist.npz"), "svhn": (fetch_svhn, "svhn_test10k.npz")}
 SVHN_NOTE = (
     "SVHN: 10,000 images are at hand, of which the first 8,000 (a contiguous block: neighbouring "
     "rows are crops of one house number) are for training and the last 2,000 for the test. The "
     "paper trains on 73,257, so that columns with S are not comparable with it."
 )
+QUICK_IMAGES = 300
+BODIES = {
+    "mnist": Modality("mnist", network="conv2d"),
+    "svhn": Modality("svhn", channels="last", network="conv2d"),
+    "text": Modality("text", channels="last", network="conv1d"),
+}
+Sources = tuple[Bunch, Bunch]
+Views = dict[str, IndexedArray]
 
 
-@dataclass(frozen=True)
-class Digits:
-    """The source images, training and test rows apart."""
-
-    mnist: Bunch
-    svhn: Bunch
-
-    def sources(self, part: str) -> tuple[np.ndarray, ...]:
-        """Return images and labels of both, of "train" or "test"."""
-        return tuple(
-            source[f"{kind}_{part}"]
-            for source in (self.mnist, self.svhn)
-            for kind in ("images", "target")
-        )
+def read(args: Namespace, name: str) -> Bunch:
+    """Read a source from the folder; in a quick run, the first images of each part."""
+    fetch, file = SOURCES[name]
+    if args.data is None or not (args.data / file).exists():
+        sys.exit(f"This needs --data FOLDER with {file} in it.")
+    source = fetch(path=args.data / file)
+    n_images = QUICK_IMAGES if args.quick else None
+    return Bunch(**{key: values[:n_images] for key, values in source.items()})
 
 
-def read_digits(folder: Path, held_out: bool = False) -> Digits:
-    """Read the two files of a folder; to choose by, a part of the training rows in two."""
-    sources = fetch_mnist(path=folder / MNIST_FILE), fetch_svhn(path=folder / SVHN_FILE)
-    return Digits(*(map(_training_rows, sources) if held_out else sources))
+def read_both(args: Namespace) -> Sources:
+    """Read MNIST and SVHN."""
+    return read(args, "mnist"), read(args, "svhn")
 
 
-def _training_rows(source: Bunch) -> Bunch:
-    """Return the last fifth of the training rows in the place of the test rows."""
-    n = len(source.target_train) * 4 // 5
-    return Bunch(
-        images_train=source.images_train[:n],
-        target_train=source.target_train[:n],
-        images_test=source.images_train[n:],
-        target_test=source.target_train[n:],
-    )
+def part(sources: Sources, name: str) -> tuple[np.ndarray, ...]:
+    """Return images and labels of both sources, of "train" or "test"."""
+    kinds = f"images_{name}", f"target_{name}"
+    return tuple(source[kind] for source in sources for kind in kinds)
 
 
 def shuffled(bunch: Bunch, n_rows: int | None, seed: int) -> np.ndarray:
@@ -57,21 +57,51 @@ def shuffled(bunch: Bunch, n_rows: int | None, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(len(bunch.target))[:n_rows]
 
 
-def take(bunch: Bunch, names: list[str] | tuple[str, ...], rows: np.ndarray) -> dict:
+def take(bunch: Bunch, names: Sequence[str], rows: np.ndarray | slice = slice(None)) -> Views:
     """Return some rows of some views."""
     return {name: bunch.views[name][rows] for name in names}
 
 
-def twin_of(model: CMMDClassifier) -> CMMDClassifier:
-    """Return the same prior and classifier, of the same size and budget, trained on x_O alone."""
-    return clone(model).set_params(missing=None, omega=0, lam=0, encoder_hidden=())
+def with_twin(
+    model: CMMDClassifier, X: Any, y: np.ndarray, X_missing: Any
+) -> tuple[CMMDClassifier, CMMDClassifier]:
+    """Fit a model and its x_O-only twin."""
+    return model.fit(X, y, X_missing=X_missing), twin_of(model).fit(X, y)
 
 
-def parser(description: str) -> argparse.ArgumentParser:
-    """Return the options that every experiment has."""
-    made = argparse.ArgumentParser(description=description)
-    made.add_argument("--data", type=Path, required=True, help="folder of the npz files")
-    made.add_argument("--size", choices=["small", "paper"], default="small")
-    made.add_argument("--seeds", type=int, default=3, help="number of repetitions")
-    made.add_argument("--out", type=Path, help="file name, without suffix, to write to")
-    return made
+def fit_judge(name: str, rows: Any, y: np.ndarray, epochs: int) -> CMMDClassifier:
+    """Train a classifier of a real modality: a CMMD with nothing missing, of the label alone."""
+    if not isinstance(rows, IndexedArray):
+        rows = IndexedArray(rows, np.arange(len(rows)), 1 / 255)
+    budget = {"max_epochs": epochs, "batch_size": 128, "early_stopping": False}
+    judge = CMMDClassifier(observed=[BODIES[name]], random_state=0, **budget)
+    return twin_of(judge).fit({name: rows}, y)
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Add the options of these experiments."""
+    add_shared(parser, "--data", "--seeds", seeds=3)
+    parser.add_argument("--size", choices=["small", "paper"], default="small")
+
+
+def size_of(sizes: dict[str, Any], args: Namespace) -> Any:
+    """Return the size that the command line asks for."""
+    return sizes["quick" if args.quick else args.size]
+
+
+def over_seeds(
+    args: Namespace, score: Callable[[int], list[Record]], text: Callable[[pd.DataFrame], str]
+) -> None:
+    """Score every seed, and publish what there is after each."""
+    rows: list[Record] = []
+    for seed in range(args.seeds):
+        rows += score(seed)
+        table = pd.DataFrame(rows)
+        publish(text(table), args, table)
+
+
+def text_of(title: str, table: pd.DataFrame, paper: dict[str, float]) -> str:
+    """Write means and standard errors over the seeds so far, and what the paper has."""
+    figures = summarise(table.assign(what="here"), ["what"]).T.to_string(header=False)
+    theirs = ", ".join(f"{name} {value}" for name, value in paper.items())
+    return f"{title}, {len(table)} seeds\n{figures}\nthe paper: {theirs}"

@@ -5,15 +5,16 @@ test pairs of a logistic regression on 500 training embeddings, of the model's o
 of its x_O-only twin. Table 6: coherence, how often a classifier trained on the real modality sees
 the right digit in the generated one.
 
-    python -m benchmarks.paper.mnist_svhn_text --data FOLDER --out benchmarks/results/mst
+    python -m benchmarks mnist_svhn_text --data FOLDER --out benchmarks/results/mnist_svhn_text
 
-``--pairs FOLDER`` writes the pairs of each seed, on which ``peers/mnist_svhn_text.py`` trains its
-models; ``--peers FOLDER`` reads what they made of them into the same tables.
+--pairs FOLDER writes the pairs of each seed, on which peers/mnist_svhn_text.py trains its models;
+--peers FOLDER reads what they made of them into the same tables.
 """
 
-from argparse import Namespace
-from dataclasses import dataclass, replace
+from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,47 +22,31 @@ from joblib import Parallel, delayed
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import Bunch
 
-from benchmarks.paper.digits import SVHN_NOTE, Digits, parser, read_digits, shuffled, take, twin_of
-from benchmarks.paper.judges import fit_judge
-from benchmarks.paper.mst_tables import (
-    CELLS,
-    SUBSETS,
-    coherence_table,
-    figure_of_samples,
-    latent_table,
-)
-from benchmarks.publishing import publish
-from sklearn_cmmd import CMMDClassifier, Modality
+from benchmarks.options import SHARED
+from benchmarks.paper import digits, mst_tables
+from benchmarks.paper.digits import Sources
+from benchmarks.paper.mst_tables import CELLS, SUBSETS
+from benchmarks.reports import Record
+from sklearn_cmmd import CMMDClassifier, Modality, Networks
 from sklearn_cmmd.datasets import make_mnist_svhn
 
 NAMES = {"m": "mnist", "s": "svhn", "t": "text"}
+IMAGE: dict[str, Any] = {"likelihood": "laplace", "scale": 0.75, "weight": "size"}
+WORD: dict[str, Any] = {"likelihood": "categorical", "weight": "size"}
+CONV = {f"{n}d": {"prior": f"conv{n}d", "decoder": f"conv{n}d"} for n in (1, 2)}
 DESCRIBED = {
-    "m": Modality(
-        "mnist", network={"prior": "mlp"}, likelihood="laplace", scale=0.75, weight="size"
-    ),
-    "s": Modality(
-        "svhn",
-        channels="last",
-        network={"prior": "conv2d", "decoder": "conv2d"},
-        likelihood="laplace",
-        scale=0.75,
-        weight="size",
-    ),
-    "t": Modality(
-        "text",
-        channels="last",
-        network={"prior": "conv1d", "decoder": "conv1d"},
-        likelihood="categorical",
-        weight="size",
-    ),
+    "m": Modality("mnist", network={"prior": "mlp"}, **IMAGE),
+    "s": Modality("svhn", channels="last", network=CONV["2d"], **IMAGE),
+    "t": Modality("text", channels="last", network=CONV["1d"], **WORD),
 }
 # Chosen out of 100 (the default), 500 and 2560 (10 · 256, as in the paper's code) with --held-out,
 # for one observed modality, and by analogy for several: a word leaves no doubt of the digit.
 ALPHA = {"m": 500, "s": 2560, "t": 100, "ms": 2560, "mt": 100, "st": 100, "mst": 100}
+N_SYMBOLS, N_PROBES = 71, 500
+Judges = dict[str, CMMDClassifier]
 
 
-@dataclass(frozen=True)
-class Size:
+class Size(NamedTuple):
     """How much to train, on how many pairs, and how wide; the paper prints no number of epochs."""
 
     n_repeats: int
@@ -75,213 +60,188 @@ class Size:
 
 
 SIZES = {
+    "quick": Size(1, 200, 1, 100, 1, (64,), 300, {"m": 1, "s": 1, "t": 1}),
     "small": Size(8, 38_400, 1, 128, 1, (512, 512), 10_000, {"m": 3, "s": 12, "t": 4}),
     "paper": Size(20, None, 20, 256, 10, (2500,) * 3, 60_000, {"m": 5, "s": 20, "t": 4}),
 }
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """The pairs of one seed, and which of them train and which are embedded for the regression."""
+class Pairs(NamedTuple):
+    """Training and test pairs of one seed, and the numbers of those that train."""
 
     train: Bunch
     test: Bunch
     rows: np.ndarray
-    probe: np.ndarray
-
-    @property
-    def y(self) -> np.ndarray:
-        """Labels of the test pairs."""
-        return self.test.target
 
 
-def make_pairs(digits: Digits, size: Size, seed: int) -> Pairs:
-    train = make_mnist_svhn(
-        *digits.sources("train"), third="text", n_repeats=size.n_repeats, random_state=seed
+def make_pairs(sources: Sources, size: Size, seed: int) -> Pairs:
+    """Make training and test pairs."""
+    numbers = ("train", size.n_repeats, seed), ("test", size.test_repeats, 1000 + seed)
+    train, test = (
+        make_mnist_svhn(*digits.part(sources, part), third="text", n_repeats=n, random_state=state)
+        for part, n, state in numbers
     )
-    test = make_mnist_svhn(
-        *digits.sources("test"), third="text", n_repeats=size.test_repeats, random_state=1000 + seed
+    return Pairs(train, test, digits.shuffled(train, size.n_pairs, seed))
+
+
+def to_choose_by(source: Bunch) -> Bunch:
+    """Return the last fifth of the training rows in the place of the test rows."""
+    n = len(source.target_train) * 4 // 5
+    return Bunch(
+        images_train=source.images_train[:n],
+        target_train=source.target_train[:n],
+        images_test=source.images_train[n:],
+        target_test=source.target_train[n:],
     )
-    rows = shuffled(train, size.n_pairs, seed)
-    return Pairs(train, test, rows, rows[:500])
 
 
-def model(subset: str, size: Size, args: Namespace, seed: int) -> CMMDClassifier:
+def views(bunch: Bunch, letters: str, rows: np.ndarray | slice = slice(None)) -> digits.Views:
+    """Return some rows of the modalities with these letters."""
+    return digits.take(bunch, [NAMES[letter] for letter in letters], rows)
+
+
+def others(subset: str) -> str:
+    """Return the letters that are not in a subset."""
+    return "".join(letter for letter in NAMES if letter not in subset)
+
+
+def model(subset: str, size: Size, seed: int, **params: Any) -> CMMDClassifier:
     """Return the prior and the decoder of tables H.3 to H.5 with a flat encoder."""
-    missing = [DESCRIBED[letter] for letter in NAMES if letter not in subset]
-    return CMMDClassifier(
+    fixed = {
         # Weights and likelihoods are for what is missing.
-        observed=[replace(DESCRIBED[letter], weight=1.0) for letter in subset],
-        missing=missing or None,
-        omega=args.omega,
-        alpha=args.alpha or ALPHA[subset],
-        decoder_input="latent",
-        prior_hidden=(400,),
-        decoder_hidden=(400,),
-        encoder_hidden=size.encoder,
-        max_epochs=size.max_epochs,
-        batch_size=size.batch_size,
-        early_stopping=False,
-        random_state=seed,
-    )
+        "observed": [replace(DESCRIBED[letter], weight=1.0) for letter in subset],
+        "missing": [DESCRIBED[letter] for letter in others(subset)] or None,
+        "alpha": ALPHA[subset],
+        "hidden_layer_sizes": (400,),
+        "networks": Networks(decoder_input="latent", encoder_hidden=size.encoder),
+        "max_epochs": size.max_epochs,
+        "batch_size": size.batch_size,
+        "early_stopping": False,
+        "random_state": seed,
+    }
+    return CMMDClassifier(**fixed | params)
 
 
-def views(bunch: Bunch, letters: str, rows: np.ndarray | slice = slice(None)) -> dict:
-    return take(bunch, [NAMES[letter] for letter in letters], rows)
+def latent_accuracy(probe: tuple[np.ndarray, ...], test: tuple[np.ndarray, ...]) -> float:
+    """Score a logistic regression on 500 embeddings with their labels, as the literature does."""
+    return float(LogisticRegression(max_iter=5000).fit(*probe).score(*test))
 
 
-def latent_accuracy(z_probe: np.ndarray, y_probe: np.ndarray, z: np.ndarray, y: np.ndarray):
-    """Score a logistic regression on 500 embeddings, as the literature does."""
-    return LogisticRegression(max_iter=5000).fit(z_probe, y_probe).score(z, y)
-
-
-def as_judged(letter: str, generated: np.ndarray) -> np.ndarray:
-    """Return what a judge reads: pixels as they are, of a text its most probable symbols."""
+def coherence(judges: Judges, letter: str, generated: np.ndarray, y: np.ndarray) -> float:
+    """Score a judge on generated pixels, or on the most probable symbols of a generated text."""
     if letter == "t":
-        return np.eye(generated.shape[-1], dtype=np.float32)[generated.argmax(-1)]
-    return generated
+        generated = np.eye(N_SYMBOLS, dtype=np.float32)[generated.argmax(-1)]
+    return judges[letter].score({NAMES[letter]: generated}, y)
 
 
-def score_subset(pairs: Pairs, judges: dict, subset: str, size: Size, args: Namespace, seed: int):
-    """Train CMMD and its twin on one subset; return a row of figures."""
-    rest = "".join(letter for letter in NAMES if letter not in subset)
+def score_subset(
+    pairs: Pairs, judges: Judges, subset: str, size: Size, seed: int, params: dict[str, Any]
+) -> tuple[Record, dict[str, np.ndarray]]:
+    """Train CMMD and its twin on one subset; return a row of figures, and what is generated."""
+    rest, y_test = others(subset), pairs.test.target
     X, y = views(pairs.train, subset, pairs.rows), pairs.train.target[pairs.rows]
     X_missing = views(pairs.train, rest, pairs.rows) if rest else None
-    cmmd = model(subset, size, args, seed).fit(X, y, X_missing=X_missing)
-    twin = twin_of(model(subset, size, args, seed)).fit(X, y)
-    X_test = views(pairs.test, subset)
-    z_probe = cmmd.transform(views(pairs.train, subset, pairs.probe))
-    row = {
-        "model": "CMMD",
-        "seed": seed,
-        "subset": subset,
-        "embedding": latent_accuracy(
-            z_probe, pairs.train.target[pairs.probe], cmmd.transform(X_test), pairs.y
-        ),
-        "classifier": cmmd.score(X_test, pairs.y),
-        "twin": twin.score(X_test, pairs.y),
-    }
-    generated = cmmd.generate_missing(X_test) if rest else {}
-    for letter in rest:
-        seen = as_judged(letter, generated[NAMES[letter]])
-        row[f"coherence {letter}"] = judges[letter].score({NAMES[letter]: seen}, pairs.y)
-    print({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
-    return row, {letter: generated[NAMES[letter]] for letter in rest}
+    cmmd, twin = digits.with_twin(model(subset, size, seed, **params), X, y, X_missing)
+    X_test, X_probe = views(pairs.test, subset), views(pairs.train, subset, pairs.rows[:N_PROBES])
+    probe, test = (cmmd.transform(X_probe), y[:N_PROBES]), (cmmd.transform(X_test), y_test)
+    row = {"model": "CMMD", "seed": seed, "subset": subset}
+    row["embedding"] = latent_accuracy(probe, test)
+    row["classifier"], row["twin"] = (each.score(X_test, y_test) for each in (cmmd, twin))
+    made = cmmd.generate_missing(X_test) if rest else {}
+    generated = {letter: made[NAMES[letter]] for letter in rest}
+    for letter, values in generated.items():
+        row[f"coherence {letter}"] = coherence(judges, letter, values, y_test)
+    return row, generated
 
 
-def score_peer(file: Path, name: str, pairs: Pairs, judges: dict, seed: int) -> list[dict]:
+def score_peer(file: Path, pairs: Pairs, judges: Judges) -> list[Record]:
     """Score the latents and the generations that a peer has left."""
+    rows, y_probe = [], pairs.train.target[pairs.rows[:N_PROBES]]
+    name, _, seed = file.stem.rpartition("_")
     with np.load(file) as found:
-        y = pairs.y[found["test_rows"]]
-        rows = []
+        y = pairs.test.target[found["test_rows"]]
         for subset in SUBSETS:
-            z_probe, z = found[f"latent_probe_{subset}"], found[f"latent_test_{subset}"]
-            accuracy = latent_accuracy(z_probe, pairs.train.target[pairs.probe], z, y)
-            row = {"model": name, "seed": seed, "subset": subset, "embedding": accuracy}
+            probe, test = (found[f"latent_{part}_{subset}"] for part in ("probe", "test"))
+            row: Record = {"model": name, "seed": int(seed), "subset": subset}
+            row["embedding"] = latent_accuracy((probe, y_probe), (test, y))
             for letter in (letter for letter in NAMES if subset in CELLS[letter]):
                 values = found[f"generated_{letter}_from_{subset}"]
-                seen = np.eye(71, dtype=np.float32)[values] if letter == "t" else values / 255
-                judged = judges[letter].score({NAMES[letter]: seen.astype(np.float32)}, y)
+                seen = np.eye(N_SYMBOLS)[values] if letter == "t" else values / 255
+                judged = coherence(judges, letter, seen.astype(np.float32), y)
                 row[f"coherence {letter}"] = judged
             rows.append(row)
     return rows
 
 
-def save_pairs(pairs: Pairs, digits: Digits, file: Path) -> None:
+def save_pairs(pairs: Pairs, sources: Sources, file: Path) -> None:
     """Write what a peer trains on: the same pairs, in the same order of the sources."""
-    arrays = {"probe": np.arange(len(pairs.probe)), "text": pairs.train.views["text"].array}
+    probe = np.arange(min(N_PROBES, len(pairs.rows)))
+    arrays = {"probe": probe, "text": pairs.train.views["text"].array}
     for part, bunch, rows in (("train", pairs.train, pairs.rows), ("test", pairs.test, None)):
-        arrays[f"mnist_{part}"] = digits.mnist[f"images_{part}"]
-        arrays[f"svhn_{part}"] = digits.svhn[f"images_{part}"]
+        for name, source in zip(("mnist", "svhn"), sources, strict=True):
+            arrays[f"{name}_{part}"] = source[f"images_{part}"]
         for name in NAMES.values():
             index = bunch.views[name].index
             arrays[f"{part}_{name}_index"] = index if rows is None else index[rows]
     np.savez(file, **arrays)
 
 
-def fit_judges(digits: Digits, pairs: Pairs, size: Size) -> dict[str, CMMDClassifier]:
+def fit_judges(sources: Sources, pairs: Pairs, size: Size, n_jobs: int) -> Judges:
     """Train the three judges on training rows."""
-    n = size.judge_images
-    words = pairs.train.views["text"][pairs.rows[:n]], pairs.train.target[pairs.rows[:n]]
+    n, rows = size.judge_images, pairs.rows[: size.judge_images]
+    mnist, svhn = ((source.images_train, source.target_train) for source in sources)
     data = {
-        "m": (digits.mnist.images_train[:n], digits.mnist.target_train[:n]),
-        "s": (digits.svhn.images_train, digits.svhn.target_train),
-        "t": words,
+        "m": (mnist[0][:n], mnist[1][:n]),
+        "s": svhn,
+        "t": (pairs.train.views["text"][rows], pairs.train.target[rows]),
     }
     fits = (
-        delayed(fit_judge)(NAMES[letter], *data[letter], size.judge_epochs[letter])
+        delayed(digits.fit_judge)(NAMES[letter], *data[letter], size.judge_epochs[letter])
         for letter in NAMES
     )
-    return dict(zip(NAMES, Parallel(n_jobs=2)(fits), strict=True))
+    return dict(zip(NAMES, Parallel(n_jobs)(fits), strict=True))
 
 
-def judges_on_real_rows(judges: dict, pairs: Pairs) -> dict[str, float]:
-    return {
-        letter: judge.score({NAMES[letter]: pairs.test.views[NAMES[letter]]}, pairs.y)
-        for letter, judge in judges.items()
-    }
+def add_options(parser: ArgumentParser) -> None:
+    digits.add_options(parser)
+    parser.add_argument("--jobs", default=2, **SHARED["--jobs"])
+    parser.add_argument("--omega", type=float, default=0.5)
+    parser.add_argument("--alpha", type=float, help="one α for all subsets, instead of ours")
+    parser.add_argument("--subsets", nargs="+", choices=SUBSETS, default=SUBSETS)
+    parser.add_argument("--held-out", action="store_true", help="score on a fifth of training rows")
+    parser.add_argument("--pairs", type=Path, help="folder to write the pairs to, and stop")
+    parser.add_argument("--peers", type=Path, help="folder of the peers' files <model>_<seed>.npz")
 
 
-def train_all(pairs: list[Pairs], judges: dict, size: Size, args: Namespace) -> list[dict]:
-    """Train and score a model for each seed and subset; draw what the first seed generates."""
-    tasks = [(seed, subset) for subset in args.subsets for seed in range(args.seeds)]
-    results = Parallel(n_jobs=2)(
-        delayed(score_subset)(pairs[seed], judges, subset, size, args, seed)
-        for seed, subset in tasks
-    )
-    if args.out and set(args.subsets) == set(SUBSETS):
-        samples = {
-            subset: made
-            for (seed, subset), (_, made) in zip(tasks, results, strict=True)
-            if seed == 0
-        }
-        figure_of_samples(samples, pairs[0].y, args.out.with_suffix(".png"))
-    return [row for row, _ in results]
-
-
-def kept(file: Path | None) -> list[dict]:
-    """Return the rows of CMMD of an earlier run."""
-    if file is None:
-        return []
-    rows = pd.read_csv(file)
-    return rows[rows["model"] == "CMMD"].to_dict("records")
-
-
-def options() -> Namespace:
-    made = parser(__doc__.splitlines()[0])
-    made.add_argument("--omega", type=float, default=0.5)
-    made.add_argument("--pairs", type=Path, help="folder to write the pairs to, and stop")
-    made.add_argument("--alpha", type=float, help="one α for all subsets, instead of ours")
-    made.add_argument("--subsets", nargs="+", choices=SUBSETS, default=SUBSETS)
-    made.add_argument(
-        "--held-out", action="store_true", help="score on the last fifth of the training rows"
-    )
-    made.add_argument("--keep", type=Path, help="csv of an earlier run: only the peers are new")
-    made.add_argument("--peers", type=Path, help="folder of the peers' files <model>_<seed>.npz")
-    return made.parse_args()
-
-
-def main() -> None:
-    args = options()
-    digits, size = read_digits(args.data, args.held_out), SIZES[args.size]
-    pairs = [make_pairs(digits, size, seed) for seed in range(args.seeds)]
-    if args.pairs:
+def run(args: Namespace) -> None:
+    """Run every seed, or write its pairs for the peers."""
+    sources, size = digits.read_both(args), digits.size_of(SIZES, args)
+    if args.held_out:
+        sources = to_choose_by(sources[0]), to_choose_by(sources[1])
+    pairs = [make_pairs(sources, size, seed) for seed in range(args.seeds)]
+    if args.pairs is not None:
+        args.pairs.mkdir(parents=True, exist_ok=True)
         for seed, some in enumerate(pairs):
-            save_pairs(some, digits, args.pairs / f"pairs_{seed}.npz")
+            save_pairs(some, sources, args.pairs / f"pairs_{seed}.npz")
         return
-    judges = fit_judges(digits, pairs[0], size)
-    rows = kept(args.keep) or train_all(pairs, judges, size, args)
-    for file in sorted(args.peers.glob("*_*.npz")) if args.peers else []:
-        name, _, seed = file.stem.rpartition("_")
-        rows += score_peer(file, name, pairs[int(seed)], judges, int(seed))
-    table = pd.DataFrame(rows)
-    real = judges_on_real_rows(judges, pairs[0])
-    title = f"MNIST-SVHN-Text, {args.size}, {len(pairs[0].rows):,} pairs, {args.seeds} seeds"
-    parts = [title, latent_table(table), coherence_table(table, real), SVHN_NOTE]
-    if not args.peers:
-        parts.append("MoPoE, MMVAE and MVAE: not installed or not run, see peers/README.rst.")
-    publish("\n\n".join(parts), table, args.out)
+    judges, test = fit_judges(sources, pairs[0], size, args.jobs), pairs[0].test
+    real = {name: judge.score(views(test, name), test.target) for name, judge in judges.items()}
+    params = {"omega": args.omega} | ({"alpha": args.alpha} if args.alpha else {})
 
+    def score(seed: int) -> list[Record]:
+        job = delayed(score_subset)
+        jobs = (job(pairs[seed], judges, each, size, seed, params) for each in args.subsets)
+        found = Parallel(args.jobs)(jobs)
+        generated = {row["subset"]: made for row, made in found}
+        if seed == 0 and args.out and {"t", "mt"} <= set(generated):
+            mst_tables.figure_of_samples(generated, test.target, args.out.with_suffix(".png"))
+        files = sorted(args.peers.glob(f"*_{seed}.npz")) if args.peers else []
+        peers = [row for file in files for row in score_peer(file, pairs[seed], judges)]
+        return [*[row for row, _ in found], *peers]
 
-if __name__ == "__main__":
-    main()
+    def text_of(table: pd.DataFrame) -> str:
+        title = f"{len(pairs[0].rows):,} pairs, {table.seed.nunique()} seeds"
+        tables = mst_tables.latent_table(table), mst_tables.coherence_table(table, real)
+        return "\n\n".join([title, *tables, digits.SVHN_NOTE])
+
+    digits.over_seeds(args, score, text_of)

@@ -1,11 +1,11 @@
-"""Encoders and decoders of MNIST, SVHN and text, as in tables H.3 to H.5 of the CMMD paper.
+"""Networks for multivae: those of tables H.3 to H.5 of the CMMD paper, and perceptrons for tables.
 
-They plug into multivae through its base classes. Hidden layers are followed by a ReLU. MNIST's
-means pass a sigmoid; SVHN's last layer is left linear and text's gives logits. The perceptron is
-for tables of any width.
+They plug into multivae through its base classes. Hidden layers are followed by a ReLU, those of the
+perceptron by a SiLU. MNIST's means pass a sigmoid; SVHN's last layer is left linear and text's
+gives logits.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from pythae.models.base.base_utils import ModelOutput
@@ -16,15 +16,7 @@ SHAPES = {"m": (28, 28), "s": (3, 32, 32), "t": (8, 71)}
 
 
 class Encoder(BaseEncoder):
-    """A body, then a linear layer for the mean of z and one for its log-variance.
-
-    Parameters
-    ----------
-    body : nn.Module
-        Maps a batch of rows to (rows, width).
-    width : int
-    latent_dim : int
-    """
+    """A body of so many outputs, then linear layers for the mean of z and its log-variance."""
 
     def __init__(self, body: nn.Module, width: int, latent_dim: int):
         super().__init__()
@@ -62,79 +54,40 @@ def perceptron(in_features: int, hidden: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*(module for layer in layers for module in (layer, nn.SiLU())))
 
 
-def _with_relu(*layers: nn.Module) -> list[nn.Module]:
+def _relu(*layers: nn.Module) -> list[nn.Module]:
     """Put a ReLU behind each layer."""
     return [module for layer in layers for module in (layer, nn.ReLU())]
 
 
-def _mnist(latent_dim: int) -> tuple[Encoder, Decoder]:
-    body = nn.Sequential(nn.Flatten(), *_with_relu(nn.Linear(784, 400)))
-    decoder = nn.Sequential(
-        *_with_relu(nn.Linear(latent_dim, 400)),
-        nn.Linear(400, 784),
-        nn.Sigmoid(),
-        nn.Unflatten(1, SHAPES["m"]),
-    )
-    return Encoder(body, 400, latent_dim), Decoder(decoder)
-
-
-def _svhn(latent_dim: int) -> tuple[Encoder, Decoder]:
-    convolutions = _with_relu(
-        nn.Conv2d(3, 32, 4, 2, 1),
-        nn.Conv2d(32, 64, 4, 2, 1),
-        nn.Conv2d(64, 64, 4, 2, 1),
-        nn.Conv2d(64, 128, 4, 2, 0),
-    )
-    decoder = nn.Sequential(
-        *_with_relu(nn.Linear(latent_dim, 128)),
-        nn.Unflatten(1, (128, 1, 1)),
-        *_with_relu(
-            nn.ConvTranspose2d(128, 64, 4, 1, 0),  # 1 × 1 → 4 × 4, whatever table H.3 says
-            nn.ConvTranspose2d(64, 64, 4, 2, 1),
-            nn.ConvTranspose2d(64, 32, 4, 2, 1),
+def encoders(latent_dim: int) -> dict[str, Encoder]:
+    """Make the encoders of MNIST, SVHN and text."""
+    images = nn.Conv2d(3, 32, 4, 2, 1), nn.Conv2d(32, 64, 4, 2, 1), nn.Conv2d(64, 64, 4, 2, 1)
+    words = nn.Conv1d(71, 128, 1), nn.Conv1d(128, 128, 4, 2, 1), nn.Conv1d(128, 128, 4, 2, 0)
+    return {
+        "m": Encoder(nn.Sequential(nn.Flatten(), *_relu(nn.Linear(784, 400))), 400, latent_dim),
+        "s": Encoder(
+            nn.Sequential(*_relu(*images, nn.Conv2d(64, 128, 4, 2, 0)), nn.Flatten()),
+            128,
+            latent_dim,
         ),
-        nn.ConvTranspose2d(32, 3, 4, 2, 1),
+        "t": Encoder(nn.Sequential(SwapAxes(), *_relu(*words), nn.Flatten()), 128, latent_dim),
+    }
+
+
+def decoders(latent_dim: int) -> dict[str, Decoder]:
+    """Make the decoders of MNIST, SVHN and text."""
+    images = (
+        nn.ConvTranspose2d(128, 64, 4, 1, 0),  # 1 × 1 → 4 × 4, whatever table H.3 says
+        nn.ConvTranspose2d(64, 64, 4, 2, 1),
+        nn.ConvTranspose2d(64, 32, 4, 2, 1),
     )
-    body = nn.Sequential(*convolutions, nn.Flatten())
-    return Encoder(body, 128, latent_dim), Decoder(decoder)
-
-
-def _text(latent_dim: int) -> tuple[Encoder, Decoder]:
-    convolutions = _with_relu(
-        nn.Conv1d(71, 128, 1),
-        nn.Conv1d(128, 128, 4, 2, 1),
-        nn.Conv1d(128, 128, 4, 2, 0),
-    )
-    decoder = nn.Sequential(
-        *_with_relu(nn.Linear(latent_dim, 128)),
-        nn.Unflatten(1, (128, 1)),
-        *_with_relu(nn.ConvTranspose1d(128, 128, 4, 1, 0), nn.ConvTranspose1d(128, 128, 4, 2, 1)),
-        nn.Conv1d(128, 71, 1),
-        SwapAxes(),
-    )
-    body = nn.Sequential(SwapAxes(), *convolutions, nn.Flatten())
-    return Encoder(body, 128, latent_dim), Decoder(decoder)
-
-
-_PAIRS: dict[str, Callable[[int], tuple[Encoder, Decoder]]] = {
-    "m": _mnist,
-    "s": _svhn,
-    "t": _text,
-}
-
-
-def encoders_and_decoders(latent_dim: int) -> tuple[dict[str, Encoder], dict[str, Decoder]]:
-    """Make the networks of all modalities.
-
-    Parameters
-    ----------
-    latent_dim : int
-
-    Returns
-    -------
-    encoders, decoders : dict
-        By modality: "m", "s", "t".
-    """
-    pairs = {name: make(latent_dim) for name, make in _PAIRS.items()}
-    encoders = {name: pair[0] for name, pair in pairs.items()}
-    return encoders, {name: pair[1] for name, pair in pairs.items()}
+    words = nn.ConvTranspose1d(128, 128, 4, 1, 0), nn.ConvTranspose1d(128, 128, 4, 2, 1)
+    first = [_relu(nn.Linear(latent_dim, width)) for width in (400, 128, 128)]
+    to_mnist = *first[0], nn.Linear(400, 784), nn.Sigmoid(), nn.Unflatten(1, SHAPES["m"])
+    to_svhn = *_relu(*images), nn.ConvTranspose2d(32, 3, 4, 2, 1)
+    to_text = *_relu(*words), nn.Conv1d(128, 71, 1), SwapAxes()
+    return {
+        "m": Decoder(nn.Sequential(*to_mnist)),
+        "s": Decoder(nn.Sequential(*first[1], nn.Unflatten(1, (128, 1, 1)), *to_svhn)),
+        "t": Decoder(nn.Sequential(*first[2], nn.Unflatten(1, (128, 1)), *to_text)),
+    }

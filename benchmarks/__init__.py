@@ -1,0 +1,1 @@
+"""Benchmarks of sklearn_cmmd; ``python -m benchmarks`` lists them."""
