@@ -1,6 +1,4 @@
-"""The `device` parameter to a torch.device, and state back from it."""
-
-from typing import Any
+"""The `device` parameter to a torch.device."""
 
 import torch
 
@@ -28,14 +26,3 @@ def resolve_device(device: str) -> torch.device:
             "Set device='auto' or device='cpu', or install a CUDA build of torch."
         )
     return torch.device("cuda", int(index or 0)) if kind == "cuda" else torch.device("cpu")
-
-
-def to_cpu(state: Any) -> Any:
-    """Copy a nest of dicts and lists with its tensors brought to the CPU."""
-    if isinstance(state, torch.Tensor):
-        return state.cpu()
-    if isinstance(state, dict):
-        return {key: to_cpu(value) for key, value in state.items()}
-    if isinstance(state, list):
-        return [to_cpu(value) for value in state]
-    return state
