@@ -9,8 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import _check_feature_names, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from sklearn_cmmd._callers import is_called_by, tie_of_callers
@@ -18,6 +17,7 @@ from sklearn_cmmd._device import resolve_device
 from sklearn_cmmd._fitting import (
     DivergedError,
     Fitted,
+    check_feature_names,
     check_partial_fit,
     prepare,
     take_in,
@@ -27,10 +27,15 @@ from sklearn_cmmd._generative import GenerativeMixin
 from sklearn_cmmd._random import uniform_streams
 from sklearn_cmmd.data.alignment import warn_of_another_order
 from sklearn_cmmd.data.blocks import CHUNK_NUMBERS
-from sklearn_cmmd.data.containers import is_mapping
+from sklearn_cmmd.data.containers import unwrapped
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.tables import Table, read_table
-from sklearn_cmmd.exceptions import InterruptedWarning, TiedSearchWarning
+from sklearn_cmmd.exceptions import (
+    DerailedWarning,
+    DeviceWarning,
+    InterruptedWarning,
+    TiedSearchWarning,
+)
 from sklearn_cmmd.groups import GroupedParameters, Networks, Objective, parameters
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.params import CONSTRAINTS
@@ -205,18 +210,19 @@ class BaseCMMD(
 
         return draw
 
-    def _check_names(self, X: Any) -> None:
-        """Check that there was a fit, and names first of all, since they tell of a mix-up best."""
+    def _opened(self, X: Any) -> Any:
+        """Check that there was a fit, and the names of the columns; return X, if lazy, computed."""
         check_is_fitted(self)
-        _check_feature_names(self, None if is_mapping(X) else X, reset=False)
+        X = unwrapped(X, "X")
+        check_feature_names(self, X, reset=False)
+        return X
 
     def _read(self, X: Any) -> Table:
         """Check new rows against those of the fit."""
-        self._check_names(X)
-        table = read_table(X, "X", self)
+        table = read_table(self._opened(X), "X", self)
         self._plan.layout.observed.check(table)
         if table.is_mapping:
-            warn_of_another_order([table], {})
+            warn_of_another_order(table.row_labels)
         return table
 
     def _predict(
@@ -286,7 +292,7 @@ class BaseCMMD(
                 stacklevel=4,
             )
         if trained.derailed is not None:
-            warnings.warn(trained.derailed, ConvergenceWarning, stacklevel=4)
+            warnings.warn(trained.derailed, DerailedWarning, stacklevel=4)
         return self
 
     @property
@@ -315,7 +321,8 @@ class BaseCMMD(
         try:
             self.device_ = resolve_device(self.device)
         except ValueError as error:
-            warnings.warn(f"{error} The loaded model stays on the CPU.", stacklevel=2)
+            message = f"{error} The loaded model stays on the CPU."
+            warnings.warn(message, DeviceWarning, stacklevel=2)
             self.device_ = torch.device("cpu")
         self.module_.to(self.device_)
 
@@ -344,11 +351,12 @@ def in_double(module: CMMD) -> CMMD:
 
 
 def warn_of_tie(refitted: dict[str, Any] | None) -> None:
-    """Say that a search told its candidates not apart, unless there is nothing to say."""
+    """Say that a search told its best candidates not apart, unless there is nothing to say."""
     if refitted is not None:
         warnings.warn(
-            f"All candidates of the search have the same score. It takes the first one, {refitted}."
-            " Choose by a score that tells them apart, such as neg_log_loss or what is generated.",
+            "Several candidates of the search have the best score, or all have none. It takes the "
+            f"first one, {refitted}. Choose by a score that tells them apart, such as neg_log_loss "
+            "or what is generated.",
             TiedSearchWarning,
             stacklevel=3,
         )

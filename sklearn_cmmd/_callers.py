@@ -7,9 +7,11 @@ scored. Some mistakes can be told only by that, and not after hours of training.
 import sys
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
+import joblib
 import numpy as np
+from sklearn.utils import _safe_indexing
 
 
 def _frames() -> Iterator[FrameType]:
@@ -28,35 +30,71 @@ def is_called_by(package: str) -> bool:
     return any(_module(frame).split(".")[0] == package for frame in _frames())
 
 
-def rows_to_score() -> tuple[Any, Any]:
-    """Return all labels, and the rows to score, if scikit-learn is about to score this fit."""
+def _scoring() -> dict[str, Any] | None:
+    """Return what scikit-learn knows where it is about to score what it fits now."""
     for frame in _frames():
         if frame.f_code.co_name == "_fit_and_score" and _module(frame).startswith("sklearn."):
-            return frame.f_locals["y"], frame.f_locals["test"]
-    return None, None
+            return frame.f_locals
+    return None
+
+
+def _by_method(scoring: dict[str, Any]) -> bool:
+    """Return whether the estimator's own `score` is what is asked for, alone."""
+    scorer = scoring["scorer"]
+    scorers = getattr(scorer, "_scorers", {"score": scorer}).values()
+    return all(type(each).__name__ == "_PassthroughScorer" for each in scorers)
+
+
+class Scored(NamedTuple):
+    """All labels of a cross-validation, the rows to score, and whether by the method `score`."""
+
+    y: Any
+    test: Any
+    by_method: bool
+
+
+def scored_with(y: Any) -> Scored | None:
+    """Return how scikit-learn is about to score a fit to these labels; None if it is not.
+
+    A fit within another estimator's, to labels of its own, is not what is scored.
+    """
+    scoring = _scoring()
+    if scoring is None or scoring["y"] is None:
+        return None
+    trained = _safe_indexing(scoring["y"], scoring["train"])
+    if joblib.hash(trained) != joblib.hash(y):
+        return None
+    return Scored(scoring["y"], scoring["test"], _by_method(scoring))
 
 
 def is_scored_without(name: str) -> bool:
     """Return whether a search is about to call the estimator's `score` without this argument."""
-    for frame in _frames():
-        if frame.f_code.co_name == "_fit_and_score" and _module(frame).startswith("sklearn."):
-            params = frame.f_locals.get("score_params") or {}
-            by_method = type(frame.f_locals["scorer"]).__name__ == "_PassthroughScorer"
-            return by_method and params.get(name) is None
-    return False
+    scoring = _scoring()
+    if scoring is None:
+        return False
+    params = scoring.get("score_params") or {}
+    return _by_method(scoring) and params.get(name) is None
 
 
 def tie_of_callers() -> dict[str, Any] | None:
-    """Return the parameters that a search is about to refit, if no candidate scored better."""
+    """Return the parameters that a search is about to refit, if no score chose them.
+
+    So it is if all candidates have one score, or none, and if ω = 0, whose prior is hardly trained,
+    only comes before another candidate with the same score.
+    """
     for frame in _frames():
         if frame.f_code.co_name == "_fit_and_score":
             return None
         if _module(frame) == "sklearn.model_selection._search" and "results" in frame.f_locals:
             search, results = frame.f_locals["self"], frame.f_locals["results"]
             metric = search.refit if isinstance(search.refit, str) else "score"
-            scores = np.asarray(results.get(f"mean_test_{metric}", ()))
-            if len(scores) > 1 and (scores == scores[0]).all():
-                return dict(search.best_params_)
+            scores = np.asarray(results.get(f"mean_test_{metric}", ()), float)
+            best = dict(search.best_params_)
+            scores = np.where(np.isnan(scores), -np.inf, scores)
+            n_best = int(np.sum(scores == np.max(scores, initial=-np.inf)))
+            without = [v == 0 for k, v in best.items() if k.split("__")[-1] == "omega"]
+            is_tie = n_best == len(scores) or (n_best > 1 and any(without))
+            return best if len(scores) > 1 and is_tie else None
     return None
 
 

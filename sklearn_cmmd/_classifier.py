@@ -7,11 +7,14 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import ClassifierMixin
+from sklearn.utils import _safe_indexing
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from sklearn_cmmd._base import BaseCMMD
-from sklearn_cmmd._callers import encoders_of_callers, rows_to_score
+from sklearn_cmmd._callers import Scored, encoders_of_callers, scored_with
+from sklearn_cmmd.data.alignment import labels_of, warn_of_another_order
 from sklearn_cmmd.data.targets import UNLABELLED, Targets, check_labels
 from sklearn_cmmd.exceptions import ReencodedLabelsWarning
 from sklearn_cmmd.networks.cmmd import CMMD
@@ -20,7 +23,7 @@ from sklearn_cmmd.params import documented
 UNLABELLED_SCORES = (
     "Some rows to score have no label. Score labelled rows only; in a search, split with "
     "cv=sklearn_cmmd.model_selection.SemiSupervisedSplit(...), which keeps the others in every "
-    "training part."
+    "training part, and leave return_train_score=False."
 )
 
 
@@ -104,9 +107,13 @@ class ClassProbabilities(ClassifierMixin):
             If a row has no label.
         """
         check_is_fitted(self)
-        if not check_labels(y, self.classes_)[1].all():
+        if y is None:
+            raise ValueError("score compares predictions with y. Got None instead.")
+        warn_of_another_order(labels_of(X=X, y=y, sample_weight=sample_weight))
+        labels, labelled = check_labels(y, self.classes_)
+        if not labelled.all():
             raise ValueError(UNLABELLED_SCORES)
-        return float(super().score(X, y, sample_weight))
+        return float(super().score(X, labels, sample_weight))
 
 
 @documented
@@ -194,17 +201,36 @@ class CMMDClassifier(ClassProbabilities, BaseCMMD):
         return tags
 
 
+def _check_scored(y: Any, scored: Scored) -> None:
+    labelled = check_labels(scored.y)[1]
+    if not labelled[scored.test].all():
+        raise ValueError(UNLABELLED_SCORES)
+    known = _safe_indexing(scored.y, scored.test)
+    if not scored.by_method and type_of_target(known) == "unknown":
+        raise ValueError(
+            "y is an array of objects that are numbers, which metrics of scikit-learn do not read. "
+            "Make it one of ints, with -1 where a row has no label."
+        )
+    labels, _ = check_labels(y)
+    if labels.ndim == 1 and UNLABELLED in labels.tolist() and not labelled.all():
+        raise ValueError(
+            "All labelled rows of this training part are of class 1, so that -1 would be the other "
+            "class. Split with cv=sklearn_cmmd.model_selection.SemiSupervisedSplit(...)."
+        )
+
+
 def check_callers(y: Any) -> None:
     """Refuse, or warn of, what scikit-learn is about to do with rows that have no label.
 
     Raises
     ------
     ValueError
-        If some of the rows that are going to be scored have no label.
+        If some of the rows that are going to be scored have no label, if the metric cannot read
+        the labels, or if -1 would be a class in this part of the data alone.
     """
-    y_all, scored = rows_to_score()
-    if y_all is not None and not check_labels(y_all)[1][scored].all():
-        raise ValueError(UNLABELLED_SCORES)
+    scored = scored_with(y)
+    if scored is not None:
+        _check_scored(y, scored)
     if not sp.issparse(y):
         values = np.asarray(y, dtype=object).ravel()
         if any([isinstance(value, Real) and value == UNLABELLED for value in values]):

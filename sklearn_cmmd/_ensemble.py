@@ -1,6 +1,7 @@
 """CMMDEnsemble: several classifiers that differ in their seeds, averaged."""
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
@@ -17,6 +18,7 @@ from sklearn.base import (
     _fit_context,
     clone,
 )
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
@@ -24,13 +26,15 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_cmmd._classifier import ClassProbabilities, CMMDClassifier, check_callers
 from sklearn_cmmd._generative import GenerativeMixin
 from sklearn_cmmd._random import seed_sequence
+from sklearn_cmmd._spelling import Spelled
 from sklearn_cmmd.data.targets import Targets
-from sklearn_cmmd.exceptions import CMMDWarning
+from sklearn_cmmd.exceptions import CMMDWarning, DerailedWarning, ReencodedLabelsWarning
 from sklearn_cmmd.plan import Plan
 
 
 @dataclass(eq=False, repr=False)
 class CMMDEnsemble(
+    Spelled,
     GenerativeMixin,
     ClassNamePrefixFeaturesOutMixin,
     ClassProbabilities,
@@ -142,13 +146,37 @@ class CMMDEnsemble(
             self.feature_names_in_ = first.feature_names_in_
         return self
 
+    @classmethod
+    def _meant(cls, name: str) -> str:
+        if name in CMMDClassifier._get_param_names():
+            return f" It belongs to the members: estimator=CMMDClassifier({name}=...)."
+        return super()._meant(name)
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by name, those of the members by names such as ``estimator__omega``.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self : CMMDEnsemble
+            The ensemble.
+        """
+        if self.estimator is None and any(name.startswith("estimator__") for name in params):
+            self.estimator = CMMDClassifier()
+        super().set_params(**params)
+        return self
+
     @property
     def _targets(self) -> Targets:  # type: ignore[override]
         return self.estimators_[0]._targets
 
     def _probabilities(self, X: Any, log: bool) -> np.ndarray:
         check_is_fitted(self)
-        each = np.stack([member._probabilities(X, log) for member in self.estimators_])
+        each = np.stack([member._probabilities(X, log) for member in self._one_by_one()])
         if not log:
             return np.asarray(each.mean(axis=0))
         return np.asarray(logsumexp(each, axis=0) - np.log(each.dtype.type(len(each))))
@@ -167,7 +195,15 @@ class CMMDEnsemble(
             float32 if `X` is float32, else float64. `set_output` changes the container.
         """
         check_is_fitted(self)
-        return np.hstack([np.asarray(member.transform(X)) for member in self.estimators_])
+        return np.hstack([np.asarray(member.transform(X)) for member in self._one_by_one()])
+
+    def _one_by_one(self) -> Iterator[CMMDClassifier]:
+        """Yield the members. What is wrong with the data is said once, by the first."""
+        for number, member in enumerate(self.estimators_):
+            with warnings.catch_warnings():
+                if number:
+                    warnings.simplefilter("ignore")
+                yield member
 
     @property
     def _plan(self) -> Plan:  # type: ignore[override]
@@ -175,17 +211,18 @@ class CMMDEnsemble(
 
     def _generated(self, X: Any, n_samples: int | None, seed: Any) -> tuple[np.ndarray, Any]:
         if n_samples is None:
-            each = [member._generated(X, None, None) for member in self.estimators_]
+            each = [member._generated(X, None, None) for member in self._one_by_one()]
             return np.mean([values for values, _ in each], axis=0), each[0][1]
         random = np.random.default_rng(seed_sequence(seed))
         n_members = len(self.estimators_)
         # Member by member in a random order, so that few draws are not always of the first.
         of_member = random.permutation(n_members)[np.arange(n_samples) % n_members]
         index, draws = None, []
-        for number in np.unique(of_member):
-            member, n_mine = self.estimators_[number], int(np.sum(of_member == number))
-            values, index = member._generated(X, n_mine, int(random.integers(2**31)))
-            draws.append(values)
+        for number, member in enumerate(self._one_by_one()):
+            n_mine = int(np.sum(of_member == number))
+            if n_mine:
+                values, index = member._generated(X, n_mine, int(random.integers(2**31)))
+                draws.append(values)
         order = np.argsort(np.argsort(of_member, kind="stable"))
         return np.concatenate(draws, axis=1)[:, order], index
 
@@ -218,6 +255,10 @@ class CMMDEnsemble(
 def _fitted(member: CMMDClassifier, is_first: bool, *args: Any, **params: Any) -> CMMDClassifier:
     """Fit a member. What is wrong with the data is said once, by the first."""
     with warnings.catch_warnings():
+        # The ensemble has looked at the callers itself.
+        warnings.simplefilter("ignore", ReencodedLabelsWarning)
         if not is_first:
-            warnings.simplefilter("ignore", CMMDWarning)
+            for category in (CMMDWarning, DataConversionWarning):
+                warnings.simplefilter("ignore", category)
+            warnings.simplefilter("default", DerailedWarning)
         return member.fit(*args, **params)

@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
 from sklearn_cmmd._device import resolve_device
 from sklearn_cmmd._random import Seeds, generator, seed_sequence
-from sklearn_cmmd.data.containers import is_mapping
+from sklearn_cmmd.data.containers import is_mapping, unwrapped
 from sklearn_cmmd.data.rows import FitData, read_fit_data
 from sklearn_cmmd.exceptions import ResumeWarning
 from sklearn_cmmd.networks.cmmd import CMMD
@@ -76,7 +76,10 @@ def prepare(
     if init_from is not None:
         caller, previous = "init_from", init_from._plan
     # First of all, since names tell of a mix-up best.
-    _check_feature_names(estimator, None if is_mapping(X) else X, reset=not going_on)
+    X = unwrapped(X, "X")
+    check_feature_names(estimator, X, reset=not going_on)
+    if going_on:
+        _check_described(estimator)
     known = getattr(estimator, "classes_", classes) if going_on else classes
     layout = None if previous is None else previous.layout
     data = read_fit_data(estimator, X, y, X_missing, sample_weight, layout, caller, known)
@@ -121,6 +124,7 @@ def _begin(
     estimator._split_seed = seeds.split
     estimator._moments = {}
     estimator.module_ = module
+    estimator._described = repr((estimator.observed, estimator.missing))
     estimator.history_ = {}
     estimator.n_iter_ = 0
     estimator.observed_ = list(layout.observed.modalities)
@@ -129,6 +133,25 @@ def _begin(
     estimator.__dict__.pop("classes_", None)
     if layout.targets is not None:
         estimator.classes_ = layout.targets.classes
+
+
+def check_feature_names(estimator: Any, X: Any, reset: bool) -> None:
+    """Learn the names of the columns of X, or raise a ValueError if they are not those of fit."""
+    try:
+        _check_feature_names(estimator, None if is_mapping(X) else X, reset=reset)
+    except ValueError:
+        raise
+    except Exception as error:  # of a library that reads names for scikit-learn
+        raise ValueError(f"The columns of X have no names to tell them apart: {error}") from error
+
+
+def _check_described(estimator: Any) -> None:
+    """Raise a ValueError if modalities are described otherwise than when the networks were made."""
+    if repr((estimator.observed, estimator.missing)) != estimator._described:
+        raise ValueError(
+            "warm_start and partial_fit go on with the modalities of the first fit, but observed= "
+            "or missing= changed. Set warm_start=False and call fit to begin anew."
+        )
 
 
 def _loop(estimator: Any, data: FitData, device: torch.device) -> Loop:
@@ -170,7 +193,15 @@ def check_partial_fit(estimator: Any, classes: Any) -> None:
     known = getattr(estimator, "classes_", None)
     if is_classifier(estimator) and known is None and classes is None:
         raise ValueError("classes must be passed on the first call to partial_fit.")
-    if not (known is None or classes is None or np.array_equal(known, unique_labels(classes))):
+    if classes is None:
+        return
+    try:
+        found = unique_labels(classes)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"classes must be a list of all classes, of one type. Got {classes!r} ({error})."
+        ) from error
+    if not (known is None or np.array_equal(known, found)):
         raise ValueError(
             f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}"
         )
@@ -183,7 +214,7 @@ def check_init_from(estimator: Any, init_from: Any, going_on: bool) -> None:
     if not hasattr(init_from, "_watched"):
         raise TypeError(
             "init_from must be a fitted CMMDTransformer or CMMDClassifier. "
-            f"Got {init_from!r} instead."
+            f"Got {type(init_from).__name__} instead."
         )
     check_is_fitted(init_from)
     if going_on:

@@ -16,7 +16,7 @@ from sklearn_cmmd.training.surroundings import surroundings
 
 N_DRAWS = 10
 NOTHING_TO_SCORE = (
-    "score compares a model with y, X_missing or both, and got neither. Pass score(X, "
+    "score compares a model with y, X_missing or both, and got no row of either. Pass score(X, "
     "X_missing=...). In a search, switch metadata routing on, "
     "sklearn.set_config(enable_metadata_routing=True), and call "
     "set_fit_request(X_missing=True).set_score_request(X_missing=True) of the estimator."
@@ -96,7 +96,7 @@ class CMMDTransformer(BaseCMMD):
         ValueError
             If there is nothing to compare with.
         """
-        self._check_names(X)
+        X = self._opened(X)
         layout = self._plan.layout
         y = None if layout.targets is None else y
         if y is None and X_missing is None:
@@ -104,13 +104,16 @@ class CMMDTransformer(BaseCMMD):
         classes = None if layout.targets is None else layout.targets.classes
         data = read_fit_data(self, X, y, X_missing, sample_weight, layout, "score", classes)
         data.check_form(layout, "score")
+        if not data.counts.pairs and y is None:
+            raise ValueError(NOTHING_TO_SCORE)
         rows = data.rows(layout, self.device_)
         noise = generator(0)
         bounds = []
         with surroundings(self.device_, self.module_, PREDICTION_ROWS), torch.inference_mode():
             for batch in Batches(rows, PREDICTION_ROWS):
                 shape = batch.n_rows, N_DRAWS, self._plan.architecture.latent_dim
-                drawn = torch.randn(shape, generator=noise, device="cpu").to(self.device_)
+                drawn = torch.empty(shape, dtype=torch.float32, device="cpu")
+                drawn = drawn.normal_(generator=noise).to(self.device_)
                 bounds.append(lower_bound(self.module_, batch, drawn.transpose(0, 1)).cpu())
         mean = np.average(torch.cat(bounds).numpy(), weights=data.weight[data.weight > 0])
         if layout.missing is not None and data.x_missing is not None:

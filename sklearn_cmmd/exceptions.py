@@ -1,8 +1,13 @@
 """Warnings of the package, so that each can be filtered or made an error by its class."""
 
+from sklearn.exceptions import ConvergenceWarning
+
 __all__ = [
+    "BatchSizeWarning",
     "CMMDWarning",
     "CodesWarning",
+    "DerailedWarning",
+    "DeviceWarning",
     "InterruptedWarning",
     "ReencodedLabelsWarning",
     "ResumeWarning",
@@ -37,6 +42,18 @@ class CodesWarning(CMMDWarning):
     """Columns of X_missing look like codes of classes, but are taken as Gaussian."""
 
 
+class BatchSizeWarning(CMMDWarning):
+    """A minibatch was asked for that is larger than the data."""
+
+
+class DerailedWarning(CMMDWarning, ConvergenceWarning):
+    """The training loss rose far above that of the first epoch."""
+
+
+class DeviceWarning(CMMDWarning):
+    """A model was loaded whose device is not there."""
+
+
 class ResumeWarning(CMMDWarning):
     """A fit goes on from a checkpoint; says from which epoch."""
 
@@ -46,4 +63,4 @@ class InterruptedWarning(CMMDWarning):
 
 
 class TiedSearchWarning(CMMDWarning):
-    """All candidates of a search have one score, and the first of them is refitted."""
+    """Candidates of a search have one score, and the first of them is refitted."""

@@ -1,14 +1,15 @@
 """The two groups of parameters for research, and estimators that have them."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_cmmd._spelling import Spelled
 from sklearn_cmmd.networks.mlp import ACTIVATIONS
 from sklearn_cmmd.objective.divergences import ESTIMATORS, KERNELS
 
@@ -23,7 +24,7 @@ parameters = dataclass(kw_only=True, eq=False, repr=False)
 
 
 @parameters
-class Objective(BaseEstimator):
+class Objective(Spelled, BaseEstimator):
     """What the objective leaves open: choices for research, with defaults that were measured.
 
     Parameters
@@ -136,12 +137,13 @@ class Objective(BaseEstimator):
         widths: Any = self.bandwidth
         if isinstance(widths, (str, Real)):
             return
-        if len(widths) == 0 or not all(width > 0 for width in widths):
+        are_numbers = all(isinstance(width, Real) for width in widths)
+        if not (len(widths) and are_numbers and all(0 < width < inf for width in widths)):
             raise ValueError(f"bandwidth must hold positive widths. Got {widths!r} instead.")
 
 
 @parameters
-class Networks(BaseEstimator):
+class Networks(Spelled, BaseEstimator):
     """What the networks leave open: choices for research, with defaults that were measured.
 
     Parameters
@@ -225,20 +227,22 @@ def check_widths(name: str, value: Sequence[Any]) -> None:
         )
 
 
-class GroupedParameters(BaseEstimator):
+class GroupedParameters(Spelled, BaseEstimator):
     """An estimator whose parameters `objective` and `networks` are groups, by default None.
 
     None stands for the group with its defaults, whose parameters can be set and searched by name
     all the same.
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Refuse unknown parameters, with the names that were probably meant."""
-        names = cls._get_param_names()
-        for name in kwargs:
-            if name not in names:
-                raise TypeError(f"{cls.__name__} has no parameter {name!r}.{_meant(name, names)}")
-        return super().__new__(cls)
+    @classmethod
+    def _meant(cls, name: str) -> str:
+        for group, kind in GROUPS.items():
+            if name in kind._get_param_names():
+                return (
+                    f" It belongs to a group: {group}={kind.__name__}({name}=...), or "
+                    f"{group}__{name} in grids."
+                )
+        return super()._meant(name)
 
     def group(self, name: str) -> Any:
         """Return a group of parameters; one with all defaults if it is None."""
@@ -286,14 +290,3 @@ class GroupedParameters(BaseEstimator):
                 params.pop(group, None)
         super().set_params(**params)
         return self
-
-
-def _meant(name: str, names: Sequence[str]) -> str:
-    for group, cls in GROUPS.items():
-        if name in cls._get_param_names():
-            kind = cls.__name__
-            return (
-                f" It belongs to a group: {group}={kind}({name}=...), or {group}__{name} in grids."
-            )
-    near = difflib.get_close_matches(name, names, n=1)
-    return f" Did you mean {near[0]!r}?" if near else f" There are {', '.join(names)}."

@@ -218,7 +218,7 @@ def check_consistent(estimator: Any) -> None:
     estimator.group("networks").validate()
     for callback in estimator.callbacks or ():
         instance = callback[1] if isinstance(callback, tuple) and len(callback) == 2 else callback
-        if not hasattr(instance, "on_epoch_end"):
+        if isinstance(instance, type) or not hasattr(instance, "on_epoch_end"):
             raise TypeError(
                 "callbacks must hold skorch callbacks, or pairs of a name and one. "
                 f"Got {callback!r} instead."

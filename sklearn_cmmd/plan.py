@@ -14,7 +14,7 @@ import numpy as np
 from sklearn_cmmd.data.batches import epoch_rows
 from sklearn_cmmd.data.layout import Layout, Side
 from sklearn_cmmd.data.rows import FitData, RowCounts, learn_layout, learn_targets
-from sklearn_cmmd.exceptions import SingletonClassWarning
+from sklearn_cmmd.exceptions import BatchSizeWarning, SingletonClassWarning
 from sklearn_cmmd.groups import Networks, Objective
 from sklearn_cmmd.networks.architecture import Architecture, ViewSpec
 from sklearn_cmmd.networks.grid import Grid
@@ -220,7 +220,7 @@ def _batch_size(batch_size: int | str, n_rows: int, partial: bool) -> int:
         warnings.warn(
             f"batch_size={batch_size} is larger than the data, which have {n_rows} rows: all of "
             "them are one minibatch.",
-            UserWarning,
+            BatchSizeWarning,
             stacklevel=2,
         )
     return min(int(batch_size), n_rows)

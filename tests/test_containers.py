@@ -171,3 +171,93 @@ def test_marks_mean_the_same_in_every_dtype(name, dtype, side, gaps):
         found = fit(**{side: make(values, is_gap)})
         np.testing.assert_array_equal(found.predict_proba(X), want.predict_proba(X))
         assert len(found.classes_) == len(want.classes_)
+
+
+DATES = pd.date_range("2020", periods=N).to_series(index=range(N))
+TEMPORAL = {
+    "a column": lambda: pd.DataFrame({"a": X[:, 0], "b": DATES}),
+    "nothing else": lambda: pd.DataFrame({"a": DATES}),
+    "with gaps": lambda: pd.DataFrame({"a": DATES.where(~SOME_GAPS)}),
+    "durations": lambda: pd.DataFrame({"a": DATES - DATES[0]}),
+    "periods": lambda: pd.DataFrame({"a": DATES.dt.to_period("D"), "b": X[:, 0]}),
+    "an array": lambda: np.array(DATES)[:, None],
+    "a list": lambda: [[day] for day in np.array(DATES)],
+    "polars": lambda: pl.DataFrame({"a": X[:, 0], "b": DATES.dt.date.tolist()}),
+    "polars, durations": lambda: pl.DataFrame({"a": (DATES - DATES[0]).tolist()}),
+    "Arrow": lambda: pytest.importorskip("pyarrow").table({"a": X[:, 0], "b": np.array(DATES)}),
+    "Arrow in pandas": lambda: pd.DataFrame({"a": DATES}).astype("timestamp[ns][pyarrow]"),
+}
+
+
+@pytest.mark.parametrize("side", ["X", "M"])
+@pytest.mark.parametrize("case", TEMPORAL)
+def test_dates_are_no_numbers(case, side, no_training):
+    with pytest.raises(TypeError, match=r"X.* holds dates or times"):
+        fit(**{side: TEMPORAL[case]()})
+
+
+STRINGS = {
+    "an array": lambda values: values.astype(str),
+    "objects": lambda values: values.astype(str).astype(object),
+    "a frame": lambda values: pd.DataFrame(values).astype(str),
+    "pandas' strings": lambda values: pd.DataFrame(values).astype("string"),
+    "categories": lambda values: pd.DataFrame(values).astype(str).astype("category"),
+    "polars": lambda values: pl.DataFrame(values).cast(pl.String),
+    "a list": lambda values: values.astype(str).tolist(),
+}
+
+
+@pytest.mark.parametrize("side", ["X", "M"])
+@pytest.mark.parametrize("case", STRINGS)
+def test_strings_are_no_numbers(case, side, no_training):
+    values = {"X": X, "M": M}[side]
+    with pytest.raises(ValueError, match=r"Column .* of X.* holds '.*', which is not a number"):
+        fit(**{side: STRINGS[case](values)})
+
+
+def test_a_masked_array_for_each_row():
+    rows = [
+        np.ma.masked_array(np.where(gap, 1e6, row), mask=[gap] * 3)
+        for gap, row in zip(SOME_GAPS, M, strict=True)
+    ]
+    want = fit(M=with_nan(M, SOME_GAPS)).generate_missing(X)
+    np.testing.assert_array_equal(fit(M=rows).generate_missing(X), want)
+    labels = [np.ma.masked if gap else label for gap, label in zip(SOME_GAPS, Y, strict=True)]
+    want = fit(y=np.where(SOME_GAPS, -1, Y)).predict_proba(X)
+    np.testing.assert_array_equal(fit(y=labels).predict_proba(X), want)
+
+
+def test_not_a_time_is_a_gap():
+    values = with_objects(M, SOME_GAPS, pd.NaT)
+    want = fit(M=with_nan(M, SOME_GAPS)).generate_missing(X)
+    np.testing.assert_array_equal(fit(M=values).generate_missing(X), want)
+
+
+@pytest.mark.parametrize(
+    "tensor", [torch.tensor(X).bfloat16(), torch.tensor(X).to_sparse(), torch.tensor(X).float()]
+)
+def test_tensors_of_other_kinds(tensor):
+    want = fit(X=X.astype(np.float32)).predict_proba(X.astype(np.float32))
+    np.testing.assert_allclose(fit(X=tensor).predict_proba(tensor), want, rtol=1e-5)
+
+
+NO_TABLES = {
+    "None": None,
+    "a path": "data.csv",
+    "a generator": (row for row in X),
+    "a number": 3,
+    "an entry that is None": {"a": X, "b": None},
+}
+
+
+@pytest.mark.parametrize("case", NO_TABLES)
+def test_what_is_no_table(case, no_training):
+    with pytest.raises(TypeError, match=r"X.* must be a table: an array or DataFrame .* Got "):
+        fit(X=NO_TABLES[case])
+
+
+@pytest.mark.parametrize("row", [None, [], [1.0]])
+def test_rows_of_unlike_lengths(row, no_training):
+    rows = [row, *M.tolist()[1:]]
+    with pytest.raises(ValueError, match="X_missing is a list of rows of unlike lengths"):
+        fit(M=rows)

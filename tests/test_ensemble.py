@@ -8,12 +8,17 @@ import pandas as pd
 import pytest
 import sklearn
 from sklearn.base import clone
+from sklearn.ensemble import VotingClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_cmmd import CMMDClassifier, CMMDEnsemble
-from sklearn_cmmd.exceptions import UnlabelledRowsWarning
+from sklearn_cmmd.exceptions import (
+    ReencodedLabelsWarning,
+    RowOrderWarning,
+    UnlabelledRowsWarning,
+)
 
 
 @pytest.fixture
@@ -204,3 +209,23 @@ def test_progress_is_shown(ensemble, digits, capsys):
     X, M, y = digits
     ensemble.set_params(estimator__verbose=1).fit(X, y, X_missing=M)
     assert capsys.readouterr().out.count("CMMD epoch 1/15") == 3
+
+
+def test_members_none_can_be_set_by_name():
+    ensemble = CMMDEnsemble().set_params(estimator__omega=0.3)
+    assert ensemble.estimator.omega == 0.3
+
+
+def test_what_is_wrong_is_said_once(fitted, digits, small):
+    X, M, y = digits
+    views = {"a": pd.DataFrame(X), "b": pd.DataFrame(M)}
+    moved = views | {"b": views["b"][::-1]}
+    ensemble = CMMDEnsemble(CMMDClassifier(**small | {"max_epochs": 1}), 3, random_state=0)
+    ensemble.fit(views, y)
+    for call in (ensemble.predict, ensemble.transform):
+        with pytest.warns(RowOrderWarning) as found:
+            call(moved)
+        assert len(found) == 1
+    with pytest.warns(ReencodedLabelsWarning) as found:
+        VotingClassifier([("a", clone(ensemble))]).fit(X, np.where(y == y.max(), -1, y))
+    assert sum(each.category is ReencodedLabelsWarning for each in found) == 1

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import scipy.sparse as sp
 from sklearn.model_selection import KFold, cross_val_score
 
 from sklearn_cmmd import CMMDClassifier
@@ -110,3 +111,83 @@ def test_every_class_keeps_a_row_to_train_on(case, seed, monkeypatch):
     assert len(said) == (n_single > 0)
     if said:
         assert f"{n_single} of the {len(np.unique(y))} classes have one row only" in said[0]
+
+
+INDICATOR = np.eye(3, dtype=int)[Y]
+CODED = {
+    "signs": 2 * INDICATOR - 1,
+    "zero and two": 2 * INDICATOR,
+    "one and two": INDICATOR + 1,
+    "three and seven": 4 * INDICATOR + 3,
+    "minus one and zero": INDICATOR - 1,
+    "sparse": sp.csr_array(2 * INDICATOR),
+}
+
+
+@pytest.mark.parametrize("case", CODED)
+def test_an_indicator_holds_zeros_and_ones(case, no_training):
+    with pytest.raises(ValueError, match=r"An indicator matrix has 1 .* else 0\. y holds \["):
+        fit(y=CODED[case])
+
+
+def test_an_indicator_may_be_of_any_dtype():
+    gaps = np.where(SOME_GAPS[:, None], np.nan, INDICATOR)
+    want = fit(y=np.where(SOME_GAPS[:, None], -1, INDICATOR)).predict_proba(X)
+    forms = (
+        pd.DataFrame(gaps).convert_dtypes(),
+        pd.DataFrame(gaps).astype(object),
+        pd.DataFrame(gaps).astype("boolean"),
+        with_objects(INDICATOR, SOME_GAPS, None),
+        with_objects(INDICATOR, SOME_GAPS, -1),
+        pl.DataFrame(gaps).fill_nan(None),
+    )
+    for y in forms:
+        np.testing.assert_array_equal(fit(y=y).predict_proba(X), want)
+    with pytest.raises(ValueError, match="Row 0 of y lacks some of its labels"):
+        fit(y=np.where(INDICATOR > 0, 1, np.nan))
+
+
+@pytest.mark.parametrize("kind", [int, bool])
+def test_labels_in_objects_are_scored_by_the_method_alone(kind):
+    y = (Y > 0).astype(kind).astype(object)
+    assert fit(y=y).score(X, y) == fit(y=Y > 0).score(X, Y > 0)
+    assert np.isfinite(cross_val_score(CMMDClassifier(**TINY), X, y, cv=2)).all()
+    with pytest.raises(ValueError, match="which metrics of scikit-learn do not read"):
+        cross_val_score(CMMDClassifier(**TINY), X, y, cv=2, scoring="accuracy", error_score="raise")
+
+
+def test_minus_one_is_no_class_in_a_fold_alone():
+    y = np.full(N, -1)
+    y[:8], y[8:16] = 1, 0
+    cv = [(np.r_[0:8, 16:N], np.r_[8:16])]
+    with pytest.raises(ValueError, match="All labelled rows of this training part are of class 1"):
+        cross_val_score(CMMDClassifier(**TINY), X, y, cv=cv, error_score="raise")
+
+
+@pytest.mark.parametrize("mark", ["", "?", "NA", "null"])
+def test_doubtful_strings_are_said(mark):
+    y = with_objects(NAMES, SOME_GAPS, mark)
+    assert f"the string {mark!r}, which is taken as a class" in caught(y=y)[0]
+
+
+WRONG_LABELS = {
+    "a number": (3, "y must have one label for each row.* Got 3"),
+    "a string": ("label", "Got 'label'"),
+    "a mapping": ({"a": Y}, "one label for each row"),
+    "numbers among strings": (["a", 3] * (N // 2), r"labels of several types, \['int', 'str'\]"),
+    "tuples": ([(1, 2), (2,)] * (N // 2), "y "),
+    "infinities": (np.where(Y > 0, np.inf, 0), "Input y contains infinity"),
+    "numbers": (np.where(Y > 0, 0.5, 0), "numbers such as 0.5, but a classifier"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_LABELS)
+def test_wrong_labels(case, no_training):
+    y, message = WRONG_LABELS[case]
+    with pytest.raises((TypeError, ValueError), match=message):
+        fit(y=y)
+
+
+def test_scores_need_labels():
+    with pytest.raises(ValueError, match=r"compares predictions with y\. Got None"):
+        fit().score(X, None)

@@ -131,3 +131,85 @@ def test_names_of_several_levels():
     frame = pd.DataFrame(X, columns=pd.MultiIndex.from_product([["u", "v"], [0, 1]]))
     described = [Modality(name, frame.columns[frame.columns.get_loc(name)]) for name in "uv"]
     assert fit(X=frame, observed=described).observed_[1].columns.tolist() == [2, 3]
+
+
+OTHERS = [f"t{i}" for i in range(N)]
+BACKWARDS = pd.Index(IDS[::-1])
+
+
+def of(values, labels):
+    return pd.DataFrame(values, index=labels)
+
+
+def xarrays():
+    xarray = pytest.importorskip("xarray")
+    x = xarray.DataArray(X, dims=("n", "f"), coords={"n": IDS})
+    return {"X": x, "M": xarray.DataArray(M, dims=("n", "k"), coords={"n": BACKWARDS})}
+
+
+def dask_labels():
+    dask = pytest.importorskip("dask.dataframe")
+    y = pd.Series(Y, index=range(N)[::-1])
+    return {"X": pd.DataFrame(X), "y": dask.from_pandas(y, npartitions=1, sort=False)}
+
+
+ANY_TWO = {
+    "y and X_missing": lambda: {"X": of(X, OTHERS), "y": pd.Series(Y, IDS), "M": of(M, BACKWARDS)},
+    "a view and X_missing": lambda: {
+        "X": {"a": of(X, OTHERS), "b": of(X, IDS)},
+        "M": of(M, BACKWARDS),
+    },
+    "of several levels": lambda: {
+        "X": of(X, pd.MultiIndex.from_product([range(10), range(4)])),
+        "M": of(M, pd.MultiIndex.from_product([range(10), range(4)])[::-1]),
+    },
+    "xarray": xarrays,
+    "dask": dask_labels,
+}
+
+
+@pytest.mark.parametrize("case", ANY_TWO)
+def test_any_two_inputs_are_compared(case):
+    (message,) = caught(RowOrderWarning, **ANY_TWO[case]())
+    assert "rows are paired by position" in message
+
+
+def test_weights_and_scores_are_compared():
+    clf = fit(X=of(X, IDS))
+    with pytest.warns(RowOrderWarning, match="y and X have the same row labels"):
+        clf.score(of(X, IDS), pd.Series(Y, BACKWARDS))
+    with pytest.warns(RowOrderWarning, match="sample_weight and X"):
+        clf.fit(of(X, IDS), Y, X_missing=M, sample_weight=pd.Series(np.ones(N), BACKWARDS))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pd.MultiIndex.from_product([range(10), range(4)]),
+        pd.Index([None, *range(100, 99 + N)], dtype="Int64"),
+        pd.Index([np.nan] * N),
+        pd.interval_range(100, 100 + N),
+        pd.date_range("2020", periods=N),
+    ],
+    ids=["levels", "NA", "NaN", "intervals", "dates"],
+)
+def test_labels_of_another_kind_are_compared_too(labels):
+    assert not caught(RowOrderWarning, X=of(X, labels), M=pd.DataFrame(M, index=range(N)))
+    assert not caught(RowOrderWarning, X=of(X, labels), M=of(M, labels))
+
+
+def test_names_of_arrow_columns_are_compared():
+    pa = pytest.importorskip("pyarrow")
+
+    def table(names):
+        return pa.table({name: M[:, "pqr".index(name)] for name in names})
+
+    clf = fit(X={"v": table("pqr")}, M=table("pqr"))
+    for moved in (table("rqp"), pd.DataFrame(M, columns=list("pqr"))[list("rqp")]):
+        with pytest.raises(ValueError, match=r"X\['v'\] must have the columns of the fit"):
+            clf.predict({"v": moved})
+    with pytest.raises(ValueError, match="X_missing must have the columns of the fit"):
+        clf.partial_fit({"v": table("pqr")}, Y, X_missing=table("rqp"))
+    generated = clf.generate_missing({"v": table("pqr")})
+    assert isinstance(generated, pa.Table)
+    assert generated.column_names == list("pqr")

@@ -13,7 +13,12 @@ import scipy.sparse as sp
 import sklearn
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
+from sklearn.ensemble import (
+    BaggingClassifier,
+    RandomForestRegressor,
+    StackingClassifier,
+    VotingClassifier,
+)
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
@@ -24,6 +29,7 @@ from sklearn.model_selection import (
     cross_val_predict,
     cross_validate,
 )
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.helper import SliceDict
@@ -281,3 +287,32 @@ def test_a_tie_of_all_candidates_is_said(digits, small):
         warnings.simplefilter("error", TiedSearchWarning)
         search.set_params(scoring=lambda clf, X, y: clf.omega).fit(X, y, X_missing=M)
         search.set_params(param_grid={"omega": [0.3]}).fit(X, y, X_missing=M)
+
+
+def test_omega_zero_is_never_the_silent_winner(digits, small):
+    X, M, y = digits
+    clf = CMMDClassifier(**small | {"max_epochs": 1})
+    search = GridSearchCV(clf, {"omega": [0.0, 0.3, 0.8]}, cv=2)
+    search.set_params(scoring=lambda clf, X, y: float(clf.omega < 0.5))
+    with pytest.warns(TiedSearchWarning, match="'omega': 0.0"):
+        search.fit(X, y, X_missing=M)
+    search.set_params(scoring=lambda clf, X, y: np.nan)
+    with pytest.warns(TiedSearchWarning, match="or all have none"):
+        search.fit(X, y, X_missing=M)
+
+
+def test_labels_of_an_outer_estimator_are_not_those_of_a_fit_within(digits, small):
+    X, _, y = digits
+    clf = CMMDClassifier(**small | {"max_epochs": 1})
+    several = np.column_stack([y, y])
+    scores = cross_validate(
+        MultiOutputClassifier(clf), X, several, cv=2, scoring=lambda *a: 1.0, error_score="raise"
+    )
+    assert scores["test_score"].tolist() == [1, 1]
+
+    def by_classes(forest, X, numbers):
+        y = (numbers > np.median(numbers)).astype(int)
+        return clone(clf).fit(X, y).score(X, y)
+
+    forest = RandomForestRegressor(2, random_state=0)
+    cross_validate(forest, X, X[:, 0], cv=2, scoring=by_classes, error_score="raise")

@@ -84,6 +84,16 @@ def test_globals_of_torch_have_no_influence(setting, kind):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("setting", GLOBALS)
+def test_globals_of_torch_have_no_influence_on_scores(setting):
+    def score():
+        return CMMDTransformer(**TINY).fit(X, X_missing=M).score(X, X_missing=M)
+
+    want = score()
+    with GLOBALS[setting]():
+        assert score() == want
+
+
 def test_nothing_of_torch_is_left_changed():
     def state():
         return (

@@ -117,7 +117,7 @@ def test_score_needs_something_to_compare_with(digits, small):
     X, M, y = digits
     unlabelled = CMMDTransformer(**small).fit(X, X_missing=M)
     for args in ((X,), (X, y)):
-        with pytest.raises(ValueError, match=r"got neither. .*set_score_request"):
+        with pytest.raises(ValueError, match=r"got no row of either. .*set_score_request"):
             unlabelled.score(*args)
     with pytest.raises(ValueError, match="was first fitted without X_missing"):
         CMMDTransformer(**small).fit(X, y).score(X, X_missing=M)

@@ -65,7 +65,8 @@ def _check_names(modalities: Sequence[Modality], table: Table, name: str) -> Non
     for modality in modalities:
         if not isinstance(modality, Modality):
             raise TypeError(
-                f"{side} must be a list of Modality. Got an element {modality!r} instead."
+                f"{side} must be a list of Modality. Got an element of type "
+                f"{type(modality).__name__} instead."
             )
     names = [modality.name for modality in modalities]
     if len(set(names)) < len(names):

@@ -7,9 +7,14 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 from sklearn.utils import check_array
 
 from sklearn_cmmd.data.indexed import IndexedArray
+
+# How the names of dtypes begin, in NumPy, pandas, polars and Arrow.
+TEMPORAL = ("date", "time", "duration", "period")
+MAY_BE_STRINGS = ("object", "str", "categor", "enum", "dictionary", "large_str", "<u", "<s")
 
 
 def is_mapping(data: Any) -> bool:
@@ -23,8 +28,13 @@ def is_pandas(data: Any) -> bool:
 
 
 def is_na(value: Any) -> bool:
-    """Return whether a value is pandas' NA, which is equal to nothing and cannot be tested."""
-    return type(value).__name__ == "NAType"
+    """Return whether a value is pandas' NA or NaT, which are equal to nothing."""
+    return type(value).__name__ in ("NAType", "NaTType")
+
+
+def title(name: str, key: str) -> str:
+    """Return what messages call an input, or its entry with a key."""
+    return f"{name}[{key!r}]" if key else name
 
 
 def parts_of(data: Any, name: str) -> dict[str, Any]:
@@ -41,9 +51,9 @@ def parts_of(data: Any, name: str) -> dict[str, Any]:
 
 def unwrapped(data: Any, name: str) -> Any:
     """Return tables of other libraries as those that this package reads; refuse several for one."""
-    if isinstance(data, (list, tuple)) and any(
-        np.ndim(part) > 1 or _is_frame(part) for part in data
-    ):
+    if isinstance(data, (list, tuple)) and any(map(np.ma.isMaskedArray, data)):
+        return np.ma.array(list(data))
+    if isinstance(data, (list, tuple)) and any(map(_is_table, data)):
         raise TypeError(
             f"{name} is a list of {len(data)} tables, but one table was expected. Pass several "
             "modalities as a mapping, {'name': table, ...}; pass rows that are arrays themselves, "
@@ -63,18 +73,58 @@ def unwrapped(data: Any, name: str) -> Any:
         return data.compute()
     if hasattr(data, "collect_schema") and hasattr(data, "collect"):  # a lazy frame of polars
         return data.collect()
-    if hasattr(data, "detach") and hasattr(data, "cpu"):
-        return data.detach().cpu().numpy()
+    if isinstance(data, torch.Tensor):
+        data = data.detach().cpu().to_dense()
+        return (data.float() if data.dtype == torch.bfloat16 else data).numpy()
     return data
 
 
-def _is_frame(data: Any) -> bool:
-    return sp.issparse(data) or (hasattr(data, "columns") and hasattr(data, "shape"))
+def _is_table(data: Any) -> bool:
+    is_frame = hasattr(data, "columns") and hasattr(data, "shape")
+    return sp.issparse(data) or is_frame or getattr(data, "ndim", _depth(data)) > 1
+
+
+def _depth(data: Any) -> int:
+    """Return the number of axes of nested lists, by their first elements."""
+    return 1 + _depth(data[0]) if isinstance(data, (list, tuple)) and data else 0
 
 
 def row_labels(data: Any) -> Any:
-    """Return the Index of the rows of a pandas object, else None."""
+    """Return the Index of the rows of a pandas or xarray object, else None."""
+    if hasattr(data, "indexes") and hasattr(data, "dims"):
+        return data.indexes.get(data.dims[0])
     return data.index if is_pandas(data) else None
+
+
+def column_names(data: Any) -> Any:
+    """Return names of columns: an Index of pandas, a list of polars, a tuple of Arrow; or None."""
+    if hasattr(data, "column_names"):
+        return tuple(data.column_names)
+    is_frame = is_pandas(data) or type(data).__module__.startswith("polars.")
+    return getattr(data, "columns", None) if is_frame else None
+
+
+def _check_dtypes(data: Any, name: str) -> None:
+    """Raise a TypeError if a column holds dates, times or strings."""
+    if hasattr(data, "dtypes") and hasattr(data, "columns"):
+        columns = list(zip(data.columns, data.dtypes, strict=True))
+    elif hasattr(data, "column_names"):
+        columns = list(zip(data.column_names, data.schema.types, strict=True))
+    else:
+        data = data if hasattr(data, "dtype") else np.asarray(data)
+        columns = [("", data.dtype)]
+    dtypes = {str(dtype).lower() for _, dtype in columns}
+    for column, dtype in columns:
+        if str(dtype).lower().startswith(TEMPORAL):
+            where = f"Column {column!r} of {name}" if column != "" else name
+            raise TypeError(
+                f"{where} holds dates or times ({dtype}). Turn them into numbers, for instance "
+                "days since a first one."
+            )
+    if any(dtype.startswith(MAY_BE_STRINGS) for dtype in dtypes):
+        found = _not_a_number(data, (str, bytes))
+        if found is not None:
+            raise ValueError(_no_number(*found, name))
 
 
 def to_array(
@@ -102,6 +152,9 @@ def to_array(
             )
         return data.with_array(stored), None, None
     gaps = gaps and not sp.issparse(data)
+    if not sp.issparse(data):
+        _check_form(data, name)
+        _check_dtypes(data, name)
     try:
         array = _checked(_filled(data, name, gaps), name, estimator, min_rows, gaps)
         if array.dtype.kind == "O":  # of a library whose dtypes scikit-learn does not read
@@ -111,8 +164,23 @@ def to_array(
         raise kind(_explained(error, data, name)) from error
     if array.ndim > 2 and not array.size:
         raise ValueError(f"{name} of shape {array.shape} holds no values.")
-    is_frame = is_pandas(data) or type(data).__module__.startswith("polars.")
-    return array, getattr(data, "columns", None) if is_frame else None, row_labels(data)
+    return array, column_names(data), row_labels(data)
+
+
+def _check_form(data: Any, name: str) -> None:
+    """Raise an error unless the data are something with rows."""
+    is_rows = hasattr(data, "__len__") or hasattr(data, "__array__")
+    if isinstance(data, (str, bytes)) or not is_rows:
+        raise TypeError(
+            f"{name} must be a table: an array or DataFrame of shape (n_rows, n_columns), or a "
+            f"mapping of names to tables. Got {data if data is None else type(data).__name__} "
+            "instead."
+        )
+    if isinstance(data, (list, tuple)) and len({np.size(row) for row in data}) > 1:
+        raise ValueError(
+            f"{name} is a list of rows of unlike lengths. Every row has a value for each column; "
+            "a row without x_M is a row of NaN."
+        )
 
 
 def _checked(data: Any, name: str, estimator: Any, min_rows: int, gaps: bool) -> Any:
@@ -129,9 +197,9 @@ def _checked(data: Any, name: str, estimator: Any, min_rows: int, gaps: bool) ->
     try:
         return check(data)
     except TypeError as error:
-        if "NAType" not in str(error):
+        if "NAType" not in str(error) and "NaTType" not in str(error):
             raise
-    # pandas' NA among objects, which NumPy does not convert.
+    # pandas' NA and NaT among objects, which NumPy does not convert.
     array = np.array(data, dtype=object)
     array[np.reshape([is_na(value) for value in array.ravel()], array.shape)] = np.nan
     return check(array)
@@ -166,31 +234,38 @@ def _explained(error: Exception, data: Any, name: str) -> str:
             "instance by sklearn.impute.SimpleImputer, or leave out the rows that have some."
         )
         return f"{message.splitlines()[0]}\n{advice}"
+    if "Complex data" in message:  # the whole array follows
+        return f"Complex data not supported: {name} holds some. Pass their parts as columns."
     if "array=" in message:  # the whole array
         shape = f"of shape {np.shape(data)}"
         text = re.sub(r":?\s*array=.*\.\s*Reshape", f", {shape}. Reshape", text, flags=re.DOTALL)
     if name == "X_missing" and np.ndim(data) == 1:
         return f"{text} Weights are passed as sample_weight=..., labels as the second argument."
     found = _not_a_number(data)
-    if found is None:
-        return text
-    column, value = found
+    return text if found is None else _no_number(*found, name, f" ({message})")
+
+
+def _no_number(column: Any, value: Any, name: str, why: str = "") -> str:
     return (
-        f"Column {column!r} of {name} holds {value!r}, which is not a number ({message}). Encode "
+        f"Column {column!r} of {name} holds {value!r}, which is not a number{why}. Encode "
         "such columns before, for instance by sklearn.preprocessing.OneHotEncoder, or turn dates "
         "into numbers."
     )
 
 
-def _not_a_number(data: Any) -> tuple[Any, Any] | None:
-    """Return the first column that holds something else than numbers, and what it holds."""
+def _not_a_number(data: Any, kinds: tuple[type, ...] | None = None) -> tuple[Any, Any] | None:
+    """Return the first column that holds something else than numbers, and what it holds.
+
+    With `kinds`, only values of these count.
+    """
     array = np.asarray(data, dtype=object)
     if array.ndim != 2:
         return None
-    names = getattr(data, "columns", range(array.shape[1]))
-    for name, column in zip(names, array.T, strict=True):
+    names = column_names(data)
+    columns = range(array.shape[1]) if names is None else names
+    for name, column in zip(columns, array.T, strict=True):
         for value in column:
-            if not _is_number(value):
+            if isinstance(value, kinds) if kinds else not _is_number(value):
                 return name, value
     return None
 

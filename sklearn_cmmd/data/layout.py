@@ -177,6 +177,10 @@ class Side:
             import polars as pl
 
             return values if are_draws else pl.DataFrame(values, schema=names)
+        if isinstance(names, tuple):  # of Arrow
+            import pyarrow as pa
+
+            return values if are_draws else pa.table(list(values.T), names=list(names))
         import pandas as pd
 
         if are_draws:
@@ -286,7 +290,7 @@ def _warn_of_codes(modalities: Sequence[Modality], statistics: ColumnStatistics)
         if modality.likelihood != "auto" or len(columns) > MOST_CODE_COLUMNS:
             continue
         least, greatest = statistics.least[columns], statistics.greatest[columns]
-        starts = (least == 0) | (least == 1)
+        starts = (least >= -1) & (least <= 1)
         ends = (greatest > 1) & (greatest <= LARGEST_CODE)
         codes = np.flatnonzero(statistics.integer[columns] & starts & ends)
         if len(codes):

@@ -7,6 +7,8 @@ from math import inf
 from numbers import Integral, Real
 from typing import Any
 
+from sklearn_cmmd._spelling import Spelled
+
 LIKELIHOODS = ("auto", "gaussian", "laplace", "bernoulli", "categorical")
 NETWORKS = ("auto", "mlp", "conv1d", "conv2d")
 ROLES = ("prior", "encoder", "decoder")
@@ -17,7 +19,7 @@ Network = str | Callable[..., Any]
 
 # Columns may be an array, of which equality is no single answer.
 @dataclass(frozen=True, eq=False)
-class Modality:
+class Modality(Spelled):
     r"""Columns of X or X_missing that were measured together, or an array of any shape.
 
     Parameters

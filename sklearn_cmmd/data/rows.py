@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_sample_weight
 from torch import Tensor
 
-from sklearn_cmmd.data.alignment import warn_of_another_order
+from sklearn_cmmd.data.alignment import labels_of, warn_of_another_order
 from sklearn_cmmd.data.batch import Batch, View
 from sklearn_cmmd.data.columns import described
 from sklearn_cmmd.data.layout import Layout, Side, check_disjoint, weighted_by_size
@@ -140,16 +140,16 @@ def read_fit_data(
     """
     going_on = caller in ("warm_start", "partial_fit", "score") and layout is not None
     x = read_table(X, "X", estimator, 1 if going_on else 2)
-    x_missing, tables = None, [x]
+    x_missing, row_labels = None, x.row_labels
     if X_missing is not None:
         x_missing = read_table(X_missing, "X_missing", estimator, gaps=True)
         check_row_counts(x.n_rows, {"X_missing": x_missing})
-        tables.append(x_missing)
+        row_labels |= x_missing.row_labels
     labels, labelled = y, np.ones(x.n_rows, bool)
     if y is not None:
         labels, labelled = check_labels(y, classes)
         check_row_counts(x.n_rows, {"y": labels})
-    warn_of_another_order(tables, {"y": y})
+    warn_of_another_order(row_labels | labels_of(y=y, sample_weight=sample_weight))
     weight = check_weight(sample_weight, x.n_rows)
     if estimator.class_weight is not None and caller != "score":
         weight = _balanced(weight, labels, labelled, estimator.class_weight)
@@ -174,8 +174,14 @@ def _balanced(weight: np.ndarray, y: Any, labelled: np.ndarray, class_weight: An
     if y is None:
         raise ValueError("class_weight= weights classes, but no y was passed to fit.")
     weight = weight.copy()
-    weight[labelled] *= compute_sample_weight(class_weight, y[labelled])
-    return check_weight(weight, len(weight))
+    try:
+        weight[labelled] *= compute_sample_weight(class_weight, y[labelled])
+        return check_weight(weight, len(weight))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"class_weight={class_weight!r} is no weight for each class, positive or zero, by the "
+            f"names of the classes ({error})."
+        ) from error
 
 
 def check_sides(layout: Layout, x: Table, x_missing: Table | None, y: Any, caller: str) -> None:

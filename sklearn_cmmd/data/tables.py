@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from sklearn_cmmd.data.blocks import Block, as_block, row_chunks
-from sklearn_cmmd.data.containers import parts_of, to_array
+from sklearn_cmmd.data.containers import parts_of, title, to_array
 from sklearn_cmmd.data.modality import Modality
 
 SLICE_DICT_HINT = (
@@ -52,7 +52,12 @@ class Table:
 
     def title(self, key: str) -> str:
         """Return what messages call a block."""
-        return f"{self.name}[{key!r}]" if key else self.name
+        return title(self.name, key)
+
+    @property
+    def row_labels(self) -> dict[str, Any]:
+        """Row labels by what messages call the block."""
+        return {self.title(key): labels for key, labels in self.labels.items()}
 
     @property
     def dtype(self) -> np.dtype:
@@ -90,8 +95,7 @@ def read_table(
     blocks: dict[str, Block] = {}
     names, labels, shapes = {}, {}, {}
     for key, part in parts_of(data, name).items():
-        title = f"{name}[{key!r}]" if key else name
-        array, part_names, part_labels = to_array(part, title, estimator, min_rows, gaps)
+        array, part_names, part_labels = to_array(part, title(name, key), estimator, min_rows, gaps)
         blocks[key] = as_block(array)
         if part_names is not None:
             names[key] = part_names
@@ -160,8 +164,18 @@ def check_weight(sample_weight: Any, n_rows: int) -> np.ndarray:
         raise ValueError("sample_weight has masked values. Give every row a weight.")
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_rows, sample_weight)
-    check_row_counts(n_rows, {"sample_weight": sample_weight})
-    weight = _check_sample_weight(sample_weight, np.empty((n_rows, 1)), dtype=np.float64)
+    values = np.asarray(sample_weight)
+    try:
+        weight = values.astype(np.float64) if values.dtype.kind in "biufO" else np.zeros(())
+    except (TypeError, ValueError):
+        weight = np.zeros(())
+    if weight.ndim != 1:
+        raise ValueError(
+            "sample_weight must be numbers, one for each row: an array of shape (n_rows,). Got "
+            f"{type(sample_weight).__name__} of shape {values.shape} and {values.dtype} instead."
+        )
+    check_row_counts(n_rows, {"sample_weight": weight})
+    weight = _check_sample_weight(weight, np.empty((n_rows, 1)), dtype=np.float64)
     if weight.min() < 0 or weight.sum() == 0:
         raise ValueError(
             "sample_weight must not be negative, and must have a positive sum. "

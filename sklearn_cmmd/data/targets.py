@@ -18,6 +18,8 @@ from sklearn_cmmd.exceptions import UnlabelledRowsWarning
 UNLABELLED = -1
 # What is left of a mark when labels were made strings.
 LOST_MARKS = ("-1", "-1.0", "nan", "NaN", "<NA>", "NaT")
+# Strings that may be meant as marks, but may be names as well.
+DOUBTFUL = ("", "?", "NA", "N/A", "None", "none", "null", "NULL")
 
 
 class Targets:
@@ -103,10 +105,11 @@ def check_labels(y: Any, classes: Any = None) -> tuple[Any, np.ndarray]:
         If y is continuous, has infinities, is not 1-D or an indicator, or has no label at all.
     """
     y, absent = _without_marks(unwrapped(y, "y"))
-    if y.ndim > 2:
+    if y.ndim not in (1, 2):
+        got = f"an array of shape {y.shape}" if y.ndim else repr(y.item())
         raise ValueError(
-            "y must have one label for each row, or an indicator matrix. Got an array of shape "
-            f"{y.shape} instead; missing modalities are passed by name, as X_missing=..."
+            f"y must have one label for each row, or an indicator matrix. Got {got} instead; "
+            "missing modalities are passed by name, as X_missing=..."
         )
     known = _checked(y if absent is None else y[~absent])
     minus = _marked(known, classes)
@@ -117,7 +120,7 @@ def check_labels(y: Any, classes: Any = None) -> tuple[Any, np.ndarray]:
     if not labelled.any() and classes is None:
         raise ValueError(
             "Input y contains NaN or -1 alone: no row has a label. A classifier learns from at "
-            "least two classes; to learn without labels, use CMMDTransformer."
+            "least two classes. To learn without labels, fit a CMMDTransformer, without y."
         )
     if known.shape[0]:
         _check_targets(known)
@@ -139,8 +142,16 @@ def _without_marks(y: Any) -> tuple[Any, np.ndarray | None]:
         # NumPy would make strings of the marks among strings.
         y = np.array(y, dtype=object)
     array = np.asarray(np.ma.getdata(y) if np.ma.isMaskedArray(y) else y)
+    if array.dtype.kind == "T":
+        array = array.astype(object)
     absent = _is_absent(array) | np.ma.getmaskarray(y) if np.ma.is_masked(y) else _is_absent(array)
     if absent.ndim == 2:
+        in_part = np.flatnonzero(absent.any(axis=1) & ~absent.all(axis=1))
+        if len(in_part):
+            raise ValueError(
+                f"Row {in_part[0]} of y lacks some of its labels (NaN, None or NA). A row of an "
+                "indicator has all of them, or none."
+            )
         absent = np.asarray(absent.all(axis=1))
     return array, absent if absent.any() else None
 
@@ -165,16 +176,31 @@ def _checked(y: Any) -> Any:
     """Check the labels that there are, and return them as an array of one dtype."""
     if not y.shape[0]:
         return np.zeros(0, int)
-    if isinstance(y, np.ndarray) and y.dtype == object and y.ndim == 1:
-        plain = np.array(y.tolist())
-        # Numbers, or booleans, that stood beside a mark.
-        y = plain if plain.dtype.kind in "biuf" and plain.ndim == 1 else y
+    if isinstance(y, np.ndarray) and y.dtype == object:
+        y = _unboxed(y)
     y = check_array(
         y, accept_sparse="csr", ensure_2d=False, allow_nd=True, dtype=None, input_name="y"
     )
     if y.ndim == 1 or y.shape[1] == 1:
         return column_or_1d(y.toarray() if sp.issparse(y) else y, warn=True)
     return y
+
+
+def _unboxed(y: np.ndarray) -> np.ndarray:
+    """Return numbers, or booleans, that stood beside a mark; strings as they are."""
+    values = y.ravel().tolist()
+    kinds = sorted({type(value).__name__ for value in values})
+    if "str" in kinds:
+        if any([not (isinstance(value, str) or value == UNLABELLED) for value in values]):
+            raise TypeError(f"y holds labels of several types, {kinds}. Make all of them strings.")
+        return y
+    try:
+        plain = np.array(y.tolist())
+    except ValueError:
+        plain = y
+    if plain.dtype.kind not in "biuf" or plain.ndim != y.ndim:
+        raise TypeError(f"y holds values of type {', '.join(kinds)}. Labels are strings or ints.")
+    return plain
 
 
 def _marked(y: Any, classes: Any) -> np.ndarray | None:
@@ -207,10 +233,11 @@ def _check_lost_marks(y: np.ndarray) -> None:
             "with -1, None or NaN in it, such as numpy.array(labels, dtype=object). If it is a "
             "class, rename it."
         )
-    if "None" in strings:
+    doubtful = sorted(strings.intersection(DOUBTFUL))
+    if doubtful:
         warnings.warn(
-            "y holds the string 'None', which is taken as a class. If it marks rows without a "
-            "label, pass y as an array of dtype object with None in it.",
+            f"y holds the string {doubtful[0]!r}, which is taken as a class. If it marks rows "
+            "without a label, pass y as an array of dtype object with None in it.",
             UnlabelledRowsWarning,
             stacklevel=2,
         )
@@ -226,10 +253,17 @@ def _check_targets(y: Any) -> None:
         )
     if kind == "continuous":
         raise ValueError(
-            f"Unknown label type: continuous. y holds numbers such as {y[0]!r}, but a classifier "
-            "learns classes. Cut y into classes, for instance by "
+            f"Unknown label type: continuous. y holds numbers such as {y[y != np.rint(y)][0]}, but "
+            "a classifier learns classes. Cut y into classes, for instance by "
             "sklearn.preprocessing.KBinsDiscretizer; for numbers, take a regressor."
         )
+    if kind == "multilabel-indicator":
+        found = np.unique(y.data if sp.issparse(y) else y).tolist()
+        if not {*found} <= {0, 1}:
+            raise ValueError(
+                f"An indicator matrix has 1 where a row has the label, else 0. y holds {found}. "
+                f"Recode it, for instance as (y == {found[-1]}).astype(int)."
+            )
     check_classification_targets(y)
 
 

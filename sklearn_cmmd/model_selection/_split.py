@@ -73,8 +73,15 @@ class SemiSupervisedSplit(GroupsConsumerMixin, BaseCrossValidator):
             raise ValueError("SemiSupervisedSplit splits by the labels: pass y.")
         y, has, of_labelled = _labelled_part(y, groups)
         lacks = np.setdiff1d(np.arange(y.shape[0]), has)
+        if isinstance(self.cv, type):
+            raise TypeError(f"cv must be a splitter, such as {self.cv.__name__}(). Got the class.")
         inner = check_cv(self.cv, y[has], classifier=True)
         for train, test in inner.split(np.zeros(len(has)), y[has], of_labelled):
+            if max(np.max(train, initial=0), np.max(test, initial=0)) >= len(has):
+                raise ValueError(
+                    f"cv splits the {len(has)} labelled rows, numbered from 0 on, but it names row "
+                    f"{max(np.max(train), np.max(test))}."
+                )
             if y.ndim == 1 and len(np.unique(y[has[train]])) < 2:
                 raise ValueError(
                     f"The labelled rows of a training part are all of class "

@@ -36,6 +36,12 @@ class Checkpoint:
 
     def __init__(self, folder: str | os.PathLike[str], identity: dict[str, str]) -> None:
         self.path = Path(folder) / "checkpoint.safetensors"
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(
+                f"checkpoint_dir={str(folder)!r} cannot be a folder: {error}."
+            ) from None
         self.identity = identity
         # The root of the random streams, as `numpy.random.SeedSequence` takes it.
         self.seeds: dict[str, Any] = {}
@@ -93,7 +99,6 @@ class Checkpoint:
             "seeds": json.dumps(self.seeds),
             "state": json.dumps(about),
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         # Of this process, so that two that share a folder do not write into one file.
         new = self.path.with_suffix(f".{os.getpid()}.new")
         try:
