@@ -21,6 +21,8 @@ from sklearn_cmmd.params import check_consistent
 from sklearn_cmmd.plan import Plan, resolve
 from sklearn_cmmd.training.checkpoint import Checkpoint, identity_of
 from sklearn_cmmd.training.loop import Loop, Trained
+from sklearn_cmmd.training.ridge import begin_linear_paths
+from sklearn_cmmd.training.surroundings import surroundings
 
 
 class Fitted:
@@ -105,7 +107,7 @@ def prepare(
     if not going_on:
         _begin(estimator, data, plan, root, init_from)
     estimator._plan, estimator._seeds, estimator.device_ = plan, root, device
-    loop = _loop(estimator, data, device)
+    loop = _loop(estimator, data, device, begins=not going_on and init_from is None)
     if resumed is not None:
         _go_on(loop, resumed[0], estimator)
     return loop, checkpoint
@@ -154,15 +156,19 @@ def _check_described(estimator: Any) -> None:
         )
 
 
-def _loop(estimator: Any, data: FitData, device: torch.device) -> Loop:
-    """Bring the rows to the device and set up the training."""
+def _loop(estimator: Any, data: FitData, device: torch.device, begins: bool) -> Loop:
+    """Bring the rows to the device and set up the training, which `begins` or goes on."""
     plan, held_out = estimator._plan, None
     rows = data.rows(plan.layout, device)
     if plan.schedule.validation_fraction:
         rows, held_out = rows.split(plan.schedule.validation_fraction, estimator._split_seed)
+    module = estimator.module_.to(device)
+    if begins:
+        with surroundings(device, module, plan.schedule.batch_size):
+            begin_linear_paths(module, rows)
     return Loop(
         plan,
-        estimator.module_.to(device),
+        module,
         rows,
         held_out,
         Seeds.spawn(estimator._seeds),

@@ -156,9 +156,12 @@ class Networks(Spelled, BaseEstimator):
         Widths of the hidden layers of the classifier p(y|z).
     activation : {"relu", "softplus", "tanh", "silu", "gelu"}, default="silu"
         Activation of the hidden layers.
-    decoder_input : {"both", "latent"}, default="both"
-        Whether the decoder sees x_O and z or z alone. "latent" puts all that is known of x_M into
-        z.
+    decoder_input : {"linear", "both", "latent"}, default="linear"
+        Whether the decoder sees x_O and z, "both", or z alone. "latent" puts all that is known of
+        x_M into z. "linear" is "both" with a linear path from x_O to real values of x_M beside the
+        networks. Its coefficients are those of a ridge regression, made smaller the less that
+        explains; a factor for each column is learned. It takes n p² + p³ operations before training
+        for n rows and p columns of x_O, and is left out above 20 million coefficients.
     fusion : {"joint", "product"}, default="joint"
         How the prior joins several observed modalities: by a network on their joint features, or
         as a product of Gaussian experts, one for each modality, and N(0, I).
@@ -190,7 +193,7 @@ class Networks(Spelled, BaseEstimator):
         "decoder_hidden": ["array-like", None],
         "classifier_hidden": ["array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],
-        "decoder_input": [StrOptions({"both", "latent"})],
+        "decoder_input": [StrOptions({"linear", "both", "latent"})],
         "fusion": [StrOptions({"joint", "product"})],
         "precision": [StrOptions({"float32", "bfloat16"})],
         "prediction": [StrOptions({"auto", "float32", "float64"})],
@@ -201,7 +204,7 @@ class Networks(Spelled, BaseEstimator):
     decoder_hidden: Sequence[int] | None = None
     classifier_hidden: Sequence[int] = (50,)
     activation: str = "silu"
-    decoder_input: str = "both"
+    decoder_input: str = "linear"
     fusion: str = "joint"
     precision: str = "float32"
     prediction: str = "auto"

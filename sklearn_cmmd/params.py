@@ -190,7 +190,7 @@ def authors_preset(batch_size: int = 100) -> dict[str, Any]:
         "batch_size": batch_size,
         "max_epochs": 1001,
         "early_stopping": False,
-        "networks": Networks(activation="softplus"),
+        "networks": Networks(activation="softplus", decoder_input="both"),
         "objective": Objective(
             kernel="gaussian",
             bandwidth="authors",

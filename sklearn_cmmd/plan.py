@@ -13,6 +13,7 @@ import numpy as np
 
 from sklearn_cmmd.data.batches import epoch_rows
 from sklearn_cmmd.data.layout import Layout, Side
+from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.rows import FitData, RowCounts, learn_layout, learn_targets
 from sklearn_cmmd.exceptions import BatchSizeWarning, SingletonClassWarning
 from sklearn_cmmd.groups import Networks, Objective
@@ -25,6 +26,8 @@ AUTO_EPOCHS, LEAST_UPDATES, MOST_UPDATES = 200, 500, 2000
 AUTO_STOPPING_ROWS = 500
 AUTO_DROPOUT, AUTO_DROPOUT_FEW_LABELS = 0.3, 0.5
 AUTO_LABEL_SMOOTHING = 0.1
+# A linear path with more, of 80 MB, is left out.
+MOST_COEFFICIENTS = 20_000_000
 # What may differ between networks and those that they start from.
 FREE_AT_START = ("n_labels", "label_likelihood", "label_in_encoder", "classifier_hidden")
 
@@ -136,6 +139,9 @@ def _architecture(
 ) -> Architecture:
     """Return the shapes of the networks."""
     targets = layout.targets
+    linear_from = None
+    if networks.decoder_input == "linear":
+        linear_from = sum(layout.observed.widths.values())
     widths = {}
     for role in ("prior", "encoder", "decoder", "classifier"):
         own = getattr(networks, f"{role}_hidden")
@@ -144,7 +150,7 @@ def _architecture(
         )
     return Architecture(
         observed=_specs(layout.observed),
-        missing=_specs(layout.missing),
+        missing=_specs(layout.missing, linear_from),
         n_labels=0 if targets is None else len(targets.classes),
         label_likelihood="categorical" if targets is None else targets.likelihood,
         latent_dim=int(estimator.latent_dim),
@@ -157,8 +163,11 @@ def _architecture(
     )
 
 
-def _specs(side: Side | None) -> tuple[ViewSpec, ...]:
-    """Return the modalities as the networks see them."""
+def _specs(side: Side | None, linear_from: int | None = None) -> tuple[ViewSpec, ...]:
+    """Return the modalities as the networks see them.
+
+    Those of real values have a linear path from so many columns, None for none.
+    """
     if side is None:
         return ()
     specs = [
@@ -171,10 +180,18 @@ def _specs(side: Side | None) -> tuple[ViewSpec, ...]:
             scale=scale,
             axis=modality.axis,
             weight=float(modality.weight),
+            linear=linear_from is not None and _is_linear(modality, linear_from),
         )
         for modality, scale in zip(side.modalities, side.likelihood_scales, strict=True)
     ]
     return tuple(specs)
+
+
+def _is_linear(modality: Modality, n_observed: int) -> bool:
+    """Return whether a missing modality has a linear path; a user's network is left as it is."""
+    is_real = modality.likelihood in ("gaussian", "laplace")
+    is_ours = not callable(modality.networks["decoder"])
+    return is_real and is_ours and len(modality.columns) * n_observed <= MOST_COEFFICIENTS
 
 
 def _schedule(

@@ -18,7 +18,8 @@ class ViewSpec:
 
     `prior`, `encoder` and `decoder` say which network it has in each of the three; those that say
     "auto" go through one network together, each of the others through its own. In the decoder, an
-    observed modality is read and a missing one is generated.
+    observed modality is read and a missing one is generated. `linear` says whether a missing one
+    has a linear path from x_O.
     """
 
     columns: tuple[int, ...]
@@ -31,6 +32,7 @@ class ViewSpec:
     scale: Scale = "column"
     axis: int = -1
     weight: float = 1.0
+    linear: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Architecture:
     classifier_hidden: tuple[int, ...]
     activation: str
     fusion: str = "joint"
-    decoder_input: str = "both"
+    decoder_input: str = "linear"
     label_in_encoder: bool = True
 
     n_observed: int = field(init=False)  # number of columns of x_O

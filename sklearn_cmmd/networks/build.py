@@ -24,6 +24,7 @@ from sklearn_cmmd.networks.likelihoods import (
     Likelihood,
     gaussian_head,
 )
+from sklearn_cmmd.networks.linear import LinearPath
 from sklearn_cmmd.networks.mlp import MLP
 
 LATENT_BOUND = 8.0
@@ -108,7 +109,7 @@ def build_decoder(arch: Architecture) -> Decoder:
 
     The modalities without a network of their own share one, and each other has its own.
     """
-    sees_observed = arch.decoder_input == "both"
+    sees_observed = arch.decoder_input != "latent"
     trunks: list[JointFeatures] = []
     heads: list[nn.Module] = []
     trunk_of: dict[str | int, int] = {}
@@ -122,7 +123,12 @@ def build_decoder(arch: Architecture) -> Decoder:
         heads.append(_generator(arch, block, trunks[network[-1]].out_features))
     columns = [block.columns for block in arch.missing]
     weights = [block.weight for block in arch.missing]
-    return Decoder(trunks, heads, network, columns, weights, sees_observed)
+    paths = {
+        str(i): LinearPath(arch.n_observed, len(block.columns))
+        for i, block in enumerate(arch.missing)
+        if block.linear
+    }
+    return Decoder(trunks, heads, network, columns, weights, sees_observed, paths)
 
 
 def _trunk(arch: Architecture, block: ViewSpec, sees_observed: bool) -> JointFeatures:

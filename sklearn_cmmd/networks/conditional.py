@@ -1,6 +1,6 @@
 """Networks that take a context and return a distribution: prior, encoder, classifier, decoder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from sklearn_cmmd.networks.distributions import Distribution, Gaussian, Joint
 from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.networks.likelihoods import Likelihood, in_float32
+from sklearn_cmmd.networks.linear import LinearPath
 from sklearn_cmmd.networks.mlp import MLP
 
 
@@ -119,7 +120,8 @@ class Decoder(nn.Module):
 
     For each modality there is a head, the number of the network in `features` that it sits on, its
     columns of x_M and the weight of its log-likelihood. `sees_observed` says whether the networks
-    see x_O beside z.
+    see x_O beside z. `paths`, by the number of the modality, add to its locations what x_O tells of
+    them linearly.
     """
 
     def __init__(
@@ -130,6 +132,7 @@ class Decoder(nn.Module):
         columns: Sequence[Sequence[int]],
         weights: Sequence[float],
         sees_observed: bool,
+        paths: Mapping[str, LinearPath],
     ) -> None:
         super().__init__()
         self.features = nn.ModuleList(features)
@@ -137,6 +140,7 @@ class Decoder(nn.Module):
         self.network = tuple(network)
         self.weights = tuple(weights)
         self.sees_observed = sees_observed
+        self.paths = nn.ModuleDict(paths)
         order = torch.tensor([column for part in columns for column in part], device="cpu")
         self.columns = nn.ModuleList([Columns(positions, len(order)) for positions in columns])
         self.order: Tensor | None
@@ -146,10 +150,13 @@ class Decoder(nn.Module):
     def forward(self, x: Tensor, z: Tensor, dropout: Dropout | None = None) -> Joint:
         context = torch.cat([x, z], dim=-1) if self.sees_observed else z
         features = [network(context, dropout) for network in self.features]
-        parts = tuple(
+        parts: list[Any] = [
             head(features[i], dropout) for head, i in zip(self.heads, self.network, strict=True)
-        )
-        return Joint(parts, tuple(self.columns), self.weights, self.order)
+        ]
+        for number, path in self.paths.items():
+            part = parts[int(number)]
+            parts[int(number)] = part._replace(loc=part.loc + path(x))
+        return Joint(tuple(parts), tuple(self.columns), self.weights, self.order)
 
     def prior_loss(self) -> Tensor | None:
         """Return what draws the learned scales to one; None if there are none.
