@@ -3,7 +3,7 @@
 For every pair of views, test rows are set aside and never read. A quarter of the others is held
 out, and each variant is compared on the same rows with the defaults: difference of accuracy in
 points and of the log-loss, ratio of the rmse of the generated view and of the seconds. What the
-first eight pairs suggest is checked on eight others by --held-back. The figures are appended to
+first eight pairs suggest is checked on eight others by --pairs held-back. Figures are appended to
 OUT.csv as they come, and a run that is started again goes on where it was.
 
     python -m benchmarks defaults --data FOLDER --out benchmarks/results/defaults
@@ -22,12 +22,13 @@ from joblib import delayed
 from benchmarks import variants
 from benchmarks.baselines import CLASSIFIERS, REGRESSIONS, RIDGE, TWIN, twin
 from benchmarks.options import add_shared
-from benchmarks.pairs import DEVELOPMENT, HELD_BACK, Pair, chosen
+from benchmarks.pairs import DEVELOPMENT, HELD_BACK, LINEAR, Pair, chosen
 from benchmarks.reports import Record, gather, known, publish
 from benchmarks.splits import ALL, Parts, Shown, held_out, published_or_set_aside
 from benchmarks.tasks import Method, Outcome, Task, make_task, measure
 
 DEFAULTS, SIMPLE = "defaults", "logistic and ridge regression"
+SETS = {"development": DEVELOPMENT, "held-back": HELD_BACK, "linear": LINEAR}
 KEYS = ["pair", "variant", "split"]
 COLUMNS = [*KEYS, "accuracy", "log_loss", "rmse", "coverage", "seconds", "epochs"]
 N_QUICK = 3
@@ -70,7 +71,7 @@ def jobs(args: Namespace) -> Iterator[Any]:
     every = variants.names(args.labels != ALL)[: N_QUICK if args.quick else None]
     names = [*PLAIN, *(every if args.variants is None else args.variants)]
     list(map(method_of, names))  # so that a name that is none is told before any fit
-    pairs = list(chosen(args, HELD_BACK if args.held_back else DEVELOPMENT))
+    pairs = list(chosen(args, SETS[args.pairs]))
     shown = Shown(args.labels, args.lacking)
     for split in range(args.seeds):
         for name in names:
@@ -118,7 +119,7 @@ def report(results: pd.DataFrame) -> str:
 def add_options(parser: ArgumentParser) -> None:
     """Add the options of this benchmark."""
     add_shared(parser, "--data", "--only", "--seeds", "--jobs", seeds=2, jobs=2)
-    parser.add_argument("--held-back", action="store_true", help="the other eight pairs")
+    parser.add_argument("--pairs", choices=SETS, default="development")
     parser.add_argument("--labels", type=int, default=ALL, help="of each class; 0 for all")
     parser.add_argument("--lacking", type=float, default=0.0, help="share of rows without x_M")
     parser.add_argument("--rows", type=int, help="training rows at most")

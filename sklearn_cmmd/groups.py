@@ -159,9 +159,10 @@ class Networks(Spelled, BaseEstimator):
     decoder_input : {"linear", "both", "latent"}, default="linear"
         Whether the decoder sees x_O and z, "both", or z alone. "latent" puts all that is known of
         x_M into z. "linear" is "both" with a linear path from x_O to real values of x_M beside the
-        networks. Its coefficients are those of a ridge regression, made smaller the less that
-        explains; a factor for each column is learned. It takes n p² + p³ operations before training
-        for n rows and p columns of x_O, and is left out above 20 million coefficients.
+        networks. Its coefficients are those of a ridge regression; the share of it that is added is
+        learned for each column, and begins the lower the less the regression explains. It takes
+        n p² + p³ operations before training for n rows and p columns of x_O, and is left out above
+        20 million coefficients.
     fusion : {"joint", "product"}, default="joint"
         How the prior joins several observed modalities: by a network on their joint features, or
         as a product of Gaussian experts, one for each modality, and N(0, I).

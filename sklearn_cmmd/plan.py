@@ -36,8 +36,8 @@ FREE_AT_START = ("n_labels", "label_likelihood", "label_in_encoder", "classifier
 class Schedule:
     """How long and how fast to train: parameters of the estimator, resolved.
 
-    `validation_fraction` is zero without early stopping; `watched` is the term of the held-out
-    loss, or "loss", that is to improve.
+    `validation_fraction` is zero without early stopping; `watched` are terms of the held-out loss,
+    or "loss", that are to improve: the first for all networks, the second for the decoder.
     """
 
     max_epochs: int
@@ -48,7 +48,7 @@ class Schedule:
     labelled_share: float
     precision: str
     validation_fraction: float
-    watched: str
+    watched: tuple[str, ...]
     n_iter_no_change: int
     tol: float
 
@@ -103,7 +103,18 @@ def resolve(
     few = 0.0 if partial else _few(objective.few_labels, counts)
     loss = _loss(estimator, objective, few, 0 if partial else counts.pairs)
     schedule = _schedule(estimator, objective, networks.precision, counts, few, partial)
+    schedule = replace(schedule, watched=_watched(estimator, objective, layout))
     return Plan(layout, architecture, loss, schedule)
+
+
+def _watched(estimator: Any, objective: Objective, layout: Layout) -> tuple[str, ...]:
+    """Return the held-out losses that early stopping watches."""
+    if estimator._watched == "loss" or layout.missing is None:
+        return (estimator._watched,)
+    return (
+        estimator._watched,
+        "prior_reconstruction" if objective.decode_prior else "reconstruction",
+    )
 
 
 def _few(few_labels: int, counts: RowCounts) -> float:
@@ -224,7 +235,7 @@ def _schedule(
         labelled_share=objective.labelled_share,
         precision=precision,
         validation_fraction=fraction,
-        watched=estimator._watched,
+        watched=(),
         n_iter_no_change=estimator.n_iter_no_change,
         tol=objective.tol,
     )

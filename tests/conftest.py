@@ -51,3 +51,9 @@ def digits():
         bunch.data_missing[rows].astype(float),
         bunch.target[rows],
     )
+
+
+@pytest.fixture
+def split(digits):
+    X, M, y = digits
+    return X[:160], M[:160], y[:160], X[160:], M[160:], y[160:]

@@ -86,7 +86,8 @@ def test_score_is_a_density_in_the_units_of_the_data(digits, small):
 def test_score_tells_trained_from_untrained_and_pairs_from_mispaired(digits, small):
     X, M, y = digits
     test = {"X": X[160:], "y": y[160:], "X_missing": M[160:]}
-    trained = CMMDTransformer(**small).fit(X[:160], y[:160], X_missing=M[:160])
+    trained = CMMDTransformer(**small | {"max_epochs": 60})
+    trained.fit(X[:160], y[:160], X_missing=M[:160])
     hardly = CMMDTransformer(**small | {"max_epochs": 1}).fit(X[:160], y[:160], X_missing=M[:160])
     assert trained.score(**test) > hardly.score(**test) + 1
     assert trained.score(**test) > trained.score(**test | {"X_missing": M[160:][::-1]}) + 1
@@ -96,7 +97,7 @@ def test_score_tells_trained_from_untrained_and_pairs_from_mispaired(digits, sma
 def test_score_of_what_is_given(digits, small):
     """Weights are repetitions, gaps count nothing, and y is ignored where none was learned."""
     X, M, y = digits
-    fitted = CMMDTransformer(**small).fit(X, y, X_missing=M)
+    fitted = CMMDTransformer(**small | {"max_epochs": 60}).fit(X, y, X_missing=M)
     by_label = fitted.score(X, y)
     assert np.log(1 / 3) < by_label < 0
     gaps = np.where(np.arange(240)[:, None] < 239, np.nan, M)

@@ -21,9 +21,9 @@ from torch import Tensor
 
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.rows import FitData
-from sklearn_cmmd.training.state import Snapshot, TrainingState
+from sklearn_cmmd.training.state import Snapshot, TrainingState, Watch
 
-FORMAT = "1"
+FORMAT = "2"
 # Writing takes at most this share of the time.
 WRITING_SHARE = 0.1
 
@@ -113,17 +113,16 @@ class Checkpoint:
 def _tensors_of(state: TrainingState) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the tensors of a state by name, and the rest of it."""
     tensors = {f"stream/{name}": value for name, value in state.streams.items()}
-    snapshots = {"last": state.last, "best": state.best}
+    snapshots = {"last": state.last}
+    snapshots |= {name: watch.best for name, watch in state.watches.items() if watch.best}
     for kind, snapshot in snapshots.items():
-        if snapshot is not None:
-            for part in ("weights", "moments"):
-                values = getattr(snapshot, part).items()
-                tensors |= {f"{kind}/{part}/{name}": value for name, value in values}
+        for part in ("weights", "moments"):
+            values = getattr(snapshot, part).items()
+            tensors |= {f"{kind}/{part}/{name}": value for name, value in values}
     about = {
-        "epochs": {kind: each.epoch for kind, each in snapshots.items() if each is not None},
+        "epochs": {kind: each.epoch for kind, each in snapshots.items()},
         "history": state.history,
-        "best_loss": state.best_loss,
-        "misses": state.misses,
+        "watches": {name: [watch.loss, watch.misses] for name, watch in state.watches.items()},
     }
     # A file of safetensors holds each piece of memory once.
     return {name: value.detach().cpu().clone() for name, value in tensors.items()}, about
@@ -141,14 +140,8 @@ def _state_from(tensors: dict[str, Tensor], about: dict[str, Any]) -> TrainingSt
         kind: Snapshot(epoch, under(f"{kind}/weights/"), under(f"{kind}/moments/"))
         for kind, epoch in about["epochs"].items()
     }
-    return TrainingState(
-        snapshots["last"],
-        under("stream/"),
-        about["history"],
-        snapshots.get("best"),
-        about["best_loss"],
-        about["misses"],
-    )
+    watches = {name: Watch(snapshots.get(name), *rest) for name, rest in about["watches"].items()}
+    return TrainingState(snapshots["last"], under("stream/"), about["history"], watches)
 
 
 def identity_of(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from sklearn_cmmd.training.callbacks import Observers
 from sklearn_cmmd.training.graphs import GraphedSteps
 from sklearn_cmmd.training.noise import NoiseSource, Streams
 from sklearn_cmmd.training.progress import Progress
-from sklearn_cmmd.training.state import Snapshot, TrainingState, load_moments
+from sklearn_cmmd.training.state import Snapshot, TrainingState, Watch, load_moments
 
 # A loss so many times its first size above the first epoch's is no noise.
 FAR = 10
@@ -128,7 +128,8 @@ class Loop:
             )
         self.names: list[str] = []
         first = Snapshot.take(0, module, self.optimizer)
-        self.state = TrainingState(first, self.streams.states())
+        watches = {name: Watch() for name in schedule.watched if held_out is not None}
+        self.state = TrainingState(first, self.streams.states(), watches=watches)
         self.is_stopped = False
 
     def run(self, keep: Callable[[TrainingState], None] = lambda state: None) -> Trained:
@@ -154,21 +155,42 @@ class Loop:
     @property
     def _is_done(self) -> bool:
         schedule = self.plan.schedule
-        waited = self.held_out is not None and self.state.misses >= schedule.n_iter_no_change
+        misses = [watch.misses for watch in self.state.watches.values()]
+        waited = bool(misses) and min(misses) >= schedule.n_iter_no_change
         return self.is_stopped or waited or self.state.epoch >= schedule.max_epochs
 
     def _finished(self, failure: str | None, interrupted: bool) -> Trained:
         """Bring back the weights of the best epoch, or of the last good one, with their moments."""
-        state = self.state
-        kept = state.last if state.best is None or failure else state.best
+        state, best_loss = self.state, None
+        kept = state.last
+        if self.held_out is not None and all(watch.best for watch in state.watches.values()):
+            best_loss = next(iter(state.watches.values())).loss
+            kept = state.last if failure else self._best(self.held_out)
         kept.restore(self.module, self.optimizer)
         self.module.eval().requires_grad_(True)
-        best_loss = None if state.best is None else state.best_loss
         # An interrupt may have come between two lines of an epoch's end.
         history = {name: values[: state.epoch] for name, values in state.history.items()}
         # What made numbers infinite may be in the moments of the last good epoch already.
         moments = {} if failure else kept.moments
         return Trained(history, moments, state.epoch, kept.epoch, best_loss, failure, interrupted)
+
+    def _best(self, held_out: PairedRows) -> Snapshot:
+        """Return the best epoch; with the decoder of its own best one, if they go together.
+
+        So what the decoder learns does not depend on when the label is learned.
+        """
+        (_, first), *others = self.state.watches.items()
+        best = cast(Snapshot, first.best)
+        for name, watch in others:
+            mixed = best.with_network("decoder", cast(Snapshot, watch.best))
+            # Of equal ones the first: such is a loss of rows none of which has x_M.
+            best = min(best, mixed, key=lambda each: self._loss_of(each, name, held_out))
+        return best
+
+    def _loss_of(self, snapshot: Snapshot, name: str, held_out: PairedRows) -> float:
+        snapshot.restore(self.module, self.optimizer)
+        self.module.eval()
+        return self._means("valid", self._validation_steps(held_out, told=False))[f"valid_{name}"]
 
     def resume(self, state: TrainingState) -> None:
         """Go on from a state, as if the run that it is of had not stopped."""
@@ -198,7 +220,8 @@ class Loop:
         self.state.streams = self.streams.states()
         if self.held_out is not None:
             schedule = self.plan.schedule
-            self.state.watch(losses[f"valid_{schedule.watched}"], schedule.tol)
+            for name, watch in self.state.watches.items():
+                watch.note(losses[f"valid_{name}"], self.state.last, schedule.tol)
         return losses
 
     def _means(self, prefix: str, tallies: Iterator[Tensor]) -> dict[str, float]:
@@ -234,13 +257,14 @@ class Loop:
         else:
             yield from map(self.graphs, self.batches.numbers())
 
-    def _validation_steps(self, held_out: PairedRows) -> Iterator[Tensor]:
+    def _validation_steps(self, held_out: PairedRows, told: bool = True) -> Iterator[Tensor]:
         noise = NoiseSource(self.streams.validation, self.streams.dropout, self.noise.latent_dim, 0)
         with torch.no_grad():
             for batch in Batches(held_out, self.plan.schedule.batch_size):
-                self.observers.tell("on_batch_begin", batch, training=False)
+                if told:
+                    self.observers.tell("on_batch_begin", batch, training=False)
                 losses = self._losses(batch, noise.draw(batch.n_rows).latent)
-                yield self._tally(batch, losses, training=False)
+                yield self._tally(batch, losses, training=False, told=told)
 
     def _step(self, batch: Batch) -> Tensor:
         """Update the weights by the gradients of a minibatch."""
@@ -262,13 +286,13 @@ class Loop:
         means = terms.means(batch)
         return Losses(means, terms.counts(batch), loss.total(self.names, means), labels)
 
-    def _tally(self, batch: Batch, losses: Losses, training: bool) -> Tensor:
+    def _tally(self, batch: Batch, losses: Losses, training: bool, told: bool = True) -> Tensor:
         """Return sums of the terms and over how many rows they are, and tell of the minibatch."""
         means, counts, total, labels = losses
-        if self.observers:
+        if self.observers and told:
             predicted = means[:0] if labels is None else labels.mean
-            told = {"loss": total.detach(), "y_pred": predicted.detach()}
-            self.observers.tell("on_batch_end", batch, training=training, **told)
+            found = {"loss": total.detach(), "y_pred": predicted.detach()}
+            self.observers.tell("on_batch_end", batch, training=training, **found)
         return torch.stack([means.detach() * counts, counts])
 
     def _networks_in(self) -> AbstractContextManager[Any]:

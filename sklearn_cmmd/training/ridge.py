@@ -47,18 +47,24 @@ class Spectrum(NamedTuple):
 def begin_linear_paths(module: CMMD, rows: PairedRows) -> None:
     """Set the coefficients of the decoder's linear paths, each by the rows that have x_M.
 
-    They are those of a ridge regression, times the square of the share of the variance that it
-    explains. So a regression that tells little is hardly there.
+    They are those of a ridge regression. The share of it that is added begins where its odds are
+    the square of those of the variance that it explains, so that what tells little is hardly there.
     """
     paths: Any = {} if module.decoder is None else module.decoder.paths
     for number, path in paths.items():
         columns = module.architecture.missing[int(number)].columns
-        path.coef.copy_(ridge(rows, int(number), columns))
+        coefficients, explained = ridge(rows, int(number), columns)
+        squares = explained.square(), (1 - explained).square()
+        path.begin(coefficients, squares[0] / sum(squares))
 
 
 @torch.no_grad()
-def ridge(rows: PairedRows, number: int, columns: tuple[int, ...]) -> Tensor:
-    """Return coefficients, (columns, n_observed), of some columns of the missing modality."""
+def ridge(rows: PairedRows, number: int, columns: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Regress some columns, which are those of the missing modality of this number.
+
+    Returns the coefficients, (columns, n_observed), and the shares of the variance that they
+    explain, (columns,).
+    """
     n_observed = next(iter(Batches(rows, CHUNK_ROWS))).observed.values.shape[1]
     if n_observed > MOST_DIMENSIONS:
         step = -(-len(rows) // MOST_DIMENSIONS)
@@ -66,8 +72,7 @@ def ridge(rows: PairedRows, number: int, columns: tuple[int, ...]) -> Tensor:
     parts = _parts(rows, number, torch.tensor(columns, device=rows.device))
     spectrum = (_by_columns if len(rows) > n_observed else _by_rows)(parts)
     penalty, explained = penalties(spectrum)
-    coefficients = spectrum.coefficients(1 / (spectrum.values[:, None] + penalty))
-    return coefficients * explained[:, None].square()
+    return spectrum.coefficients(1 / (spectrum.values[:, None] + penalty)), explained
 
 
 def _parts(rows: PairedRows, number: int, columns: Tensor) -> Iterator[Part]:

@@ -19,6 +19,14 @@ class Snapshot:
     weights: dict[str, Tensor]
     moments: dict[str, Tensor]
 
+    def with_network(self, name: str, other: "Snapshot") -> "Snapshot":
+        """Return the same, but for one network, which is that of another epoch."""
+        parts = [
+            mine | {key: value for key, value in theirs.items() if key.startswith(f"{name}.")}
+            for mine, theirs in ((self.weights, other.weights), (self.moments, other.moments))
+        ]
+        return Snapshot(self.epoch, *parts)
+
     @classmethod
     def take(cls, epoch: int, module: nn.Module, optimizer: torch.optim.Optimizer) -> "Snapshot":
         """Copy weights and moments."""
@@ -37,20 +45,33 @@ class Snapshot:
 
 
 @dataclass
+class Watch:
+    """The best epoch by one loss of the rows held out, and the number of epochs since."""
+
+    best: Snapshot | None = None
+    loss: float = float("inf")
+    misses: int = 0
+
+    def note(self, loss: float, last: Snapshot, tol: float) -> None:
+        """Note whether the loss has fallen by more than the tolerance."""
+        if self.best is None or loss < self.loss - tol:
+            self.best, self.loss, self.misses = last, loss, 0
+        else:
+            self.misses += 1
+
+
+@dataclass
 class TrainingState:
     """Where a training run stands.
 
     `last` is the last epoch that ended with finite losses, `streams` are the states of the random
-    streams after it, `best` is the best epoch if rows are held out, with its watched loss, and
-    `misses` the number of epochs since.
+    streams after it, `watches` are those of the losses that early stopping watches, by name.
     """
 
     last: Snapshot
     streams: dict[str, Tensor]
     history: dict[str, list[float]] = field(default_factory=dict)
-    best: Snapshot | None = None
-    best_loss: float = float("inf")
-    misses: int = 0
+    watches: dict[str, Watch] = field(default_factory=dict)
 
     @property
     def epoch(self) -> int:
@@ -61,13 +82,6 @@ class TrainingState:
         """Add the means of an epoch to the history."""
         for name, value in losses.items():
             self.history.setdefault(name, []).append(value)
-
-    def watch(self, loss: float, tol: float) -> None:
-        """Note whether the held-out loss has fallen by more than the tolerance."""
-        if self.best is None or loss < self.best_loss - tol:
-            self.best, self.best_loss, self.misses = self.last, loss, 0
-        else:
-            self.misses += 1
 
 
 def load_moments(

@@ -17,7 +17,7 @@ from skorch.callbacks import (
 )
 from torch.utils.tensorboard import SummaryWriter
 
-from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Objective
+from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Networks, Objective
 from sklearn_cmmd.training import progress
 from sklearn_cmmd.training.loop import Trained
 
@@ -62,9 +62,9 @@ def test_checkpoint(digits, stopping, tmp_path):
     checkpoint = Checkpoint(monitor="valid_classification_best", dirname=tmp_path, load_best=False)
     clf = fit(digits, **stopping | {"callbacks": [checkpoint]})
     saved = torch.load(tmp_path / "params.pt", weights_only=True)
-    # Early stopping restored the best epoch, which the checkpoint saved too.
+    # Early stopping restored the best epoch, which the checkpoint saved too, but for the decoder.
     for name, value in clf.module_.state_dict().items():
-        assert torch.equal(saved[name], value)
+        assert name.startswith("decoder.") or torch.equal(saved[name], value)
     assert (tmp_path / "history.json").exists()
 
 
@@ -143,10 +143,64 @@ def test_best_state_is_restored(digits, stopping, cls, watched):
     noisy = stopping | {"learning_rate": 0.05, "max_epochs": 40, "n_iter_no_change": 5}
     X, M, y = digits
     clf = cls(**noisy | {"callbacks": [keep]}).fit(X, y, X_missing=M)
-    best = int(np.argmin(clf.history_[watched]))
+    best = of_decoder = int(np.argmin(clf.history_[watched]))
     assert best < clf.n_iter_ - 1
+    if cls is CMMDClassifier:
+        of_decoder = int(np.argmin(clf.history_["valid_prior_reconstruction"]))
+    choices = []
     for name, value in clf.module_.state_dict().items():
-        assert torch.equal(value, keep.states[best][name])
+        kept = [torch.equal(value, keep.states[i][name]) for i in (best, of_decoder)]
+        if name.startswith("decoder."):
+            choices.append(kept)
+        else:
+            assert kept[0]
+    # All of the decoder is of one epoch.
+    assert np.all(choices, axis=0).any()
+
+
+def test_the_decoder_has_its_own_best_epoch():
+    """With views that tell nothing of each other, which a decoder can only learn by heart."""
+    rng = np.random.default_rng(0)
+    y = np.arange(200) % 2
+    X, M = rng.normal(size=(200, 6)) + y[:, None], rng.normal(size=(200, 40))
+    clf = CMMDClassifier(
+        hidden_layer_sizes=(64,),
+        networks=Networks(decoder_hidden=(512,)),
+        alpha=1.0,
+        dropout=0.0,
+        max_epochs=150,
+        early_stopping=True,
+        validation_fraction=0.3,
+        random_state=0,
+    )
+    clf.fit(X, y, X_missing=M)
+    held_out = clf.history_["valid_prior_reconstruction"]
+    best = int(np.argmin(held_out))
+    assert best + 1 < clf.best_epoch_
+    test = rng.normal(size=(1000, 40))
+    error = np.mean((clf.generate_missing(rng.normal(size=(1000, 6))) - test) ** 2)
+    assert error < 1.1
+
+
+def test_rows_held_out_without_x_m_choose_no_decoder(digits, stopping):
+    X, M, y = digits
+    M = M.copy()
+    M[1:] = np.nan
+    states = []
+
+    class Keep(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            states.append({k: v.clone() for k, v in net.module_.decoder.state_dict().items()})
+
+    # Of 5 seeds one at most holds out the only pair.
+    for seed in range(2):
+        states.clear()
+        params = stopping | {"random_state": seed, "callbacks": [Keep()]}
+        clf = CMMDClassifier(**params).fit(X, y, X_missing=M)
+        if set(clf.history_["valid_prior_reconstruction"]) == {0.0}:
+            break
+    kept = clf.module_.decoder.state_dict()
+    assert all(torch.equal(value, kept[k]) for k, value in states[clf.best_epoch_ - 1].items())
 
 
 def test_stops_after_epochs_without_change(digits, stopping):
