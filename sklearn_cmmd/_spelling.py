@@ -22,6 +22,8 @@ class Spelled:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Check the names of the parameters."""
+        if not (args or kwargs):
+            return super().__new__(cls)
         parameters = _parameters(cls)
         by_position = [p for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
         if len(args) > len(by_position):
