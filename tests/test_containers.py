@@ -1,6 +1,7 @@
 """What input means, whatever it is stored in: the guide's table, docs/input.csv, cell by cell."""
 
 import csv
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -183,7 +184,7 @@ TEMPORAL = {
     "an array": lambda: np.array(DATES)[:, None],
     "a list": lambda: [[day] for day in np.array(DATES)],
     "polars": lambda: pl.DataFrame({"a": X[:, 0], "b": DATES.dt.date.tolist()}),
-    "polars, durations": lambda: pl.DataFrame({"a": (DATES - DATES[0]).tolist()}),
+    "polars, durations": lambda: pl.DataFrame({"a": [timedelta(days=i) for i in range(N)]}),
     "Arrow": lambda: pytest.importorskip("pyarrow").table({"a": X[:, 0], "b": np.array(DATES)}),
     "Arrow in pandas": lambda: pd.DataFrame({"a": DATES}).astype("timestamp[ns][pyarrow]"),
 }
