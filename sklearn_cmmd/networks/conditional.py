@@ -148,14 +148,16 @@ class Decoder(nn.Module):
         self.register_buffer("order", None if in_place else order.argsort(), persistent=False)
 
     def forward(self, x: Tensor, z: Tensor, dropout: Dropout | None = None) -> Joint:
-        context = torch.cat([x, z], dim=-1) if self.sees_observed else z
+        """Decode z, (draws · batch, latent_dim), one draw of every row of x after the other."""
+        n_draws = len(z) // len(x)
+        context = torch.cat([_repeated(x, n_draws), z], dim=-1) if self.sees_observed else z
         features = [network(context, dropout) for network in self.features]
         parts: list[Any] = [
             head(features[i], dropout) for head, i in zip(self.heads, self.network, strict=True)
         ]
         for number, path in self.paths.items():
             part = parts[int(number)]
-            parts[int(number)] = part._replace(loc=part.loc + path(x))
+            parts[int(number)] = part._replace(loc=part.loc + _repeated(path(x), n_draws))
         return Joint(tuple(parts), tuple(self.columns), self.weights, self.order)
 
     def prior_loss(self) -> Tensor | None:
@@ -170,3 +172,7 @@ class Decoder(nn.Module):
             if loss is not None
         ]
         return torch.stack(weighted).sum() if weighted else None
+
+
+def _repeated(x: Tensor, times: int) -> Tensor:
+    return x if times == 1 else torch.cat([x] * times)

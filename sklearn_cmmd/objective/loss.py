@@ -124,8 +124,8 @@ class Loss:
         z_q, z_p = q.rsample(noise), p.rsample(noise)
         decoded = by_prior = by_posterior = target = None
         if module.decoder is not None:
-            z, times = ([z_q], 1) if self.n_decodings == 1 else ([z_q, z_p], 2)
-            decoded = module.decoder(_repeated(x, times), torch.cat(z), dropout=dropout)
+            z = [z_q] if self.n_decodings == 1 else [z_q, z_p]
+            decoded = module.decoder(x, torch.cat(z), dropout=dropout)
         if module.classifier is not None:
             means = self.classifier_input == "mean"
             pair = (p.loc, q.loc) if means else (z_p, z_q)
