@@ -11,7 +11,6 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy.special import logsumexp
 from sklearn.base import (
-    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     MetaEstimatorMixin,
     TransformerMixin,
@@ -26,21 +25,20 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_cmmd._classifier import ClassProbabilities, CMMDClassifier, check_callers
 from sklearn_cmmd._generative import GenerativeMixin
 from sklearn_cmmd._random import seed_sequence
-from sklearn_cmmd._spelling import Spelled
 from sklearn_cmmd.data.targets import Targets
 from sklearn_cmmd.exceptions import CMMDWarning, DerailedWarning, ReencodedLabelsWarning
+from sklearn_cmmd.groups import GroupedParameters
 from sklearn_cmmd.plan import Plan
 
 
 @dataclass(eq=False, repr=False)
 class CMMDEnsemble(
-    Spelled,
     GenerativeMixin,
     ClassNamePrefixFeaturesOutMixin,
     ClassProbabilities,
     TransformerMixin,
     MetaEstimatorMixin,
-    BaseEstimator,
+    GroupedParameters,
 ):
     r"""Several `CMMDClassifier` that differ in their seeds, averaged.
 
@@ -99,6 +97,7 @@ class CMMDEnsemble(
     (500, 240)
     """
 
+    _groups: ClassVar[dict[str, Any]] = {"estimator": CMMDClassifier}
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "estimator": [CMMDClassifier, None],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
@@ -144,30 +143,6 @@ class CMMDEnsemble(
         self.__dict__.pop("feature_names_in_", None)
         if hasattr(first, "feature_names_in_"):
             self.feature_names_in_ = first.feature_names_in_
-        return self
-
-    @classmethod
-    def _meant(cls, name: str) -> str:
-        if name in CMMDClassifier._get_param_names():
-            return f" It belongs to the members: estimator=CMMDClassifier({name}=...)."
-        return super()._meant(name)
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters by name, those of the members by names such as ``estimator__omega``.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self : CMMDEnsemble
-            The ensemble.
-        """
-        if self.estimator is None and any(name.startswith("estimator__") for name in params):
-            self.estimator = CMMDClassifier()
-        super().set_params(**params)
         return self
 
     @property
@@ -237,7 +212,8 @@ class CMMDEnsemble(
 
     def _member(self) -> CMMDClassifier:
         """Return a new member, not yet fitted."""
-        return CMMDClassifier() if self.estimator is None else clone(self.estimator)
+        member: CMMDClassifier = clone(self.group("estimator"))
+        return member
 
     @property
     def _n_features_out(self) -> int:

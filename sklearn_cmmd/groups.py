@@ -232,18 +232,20 @@ def check_widths(name: str, value: Sequence[Any]) -> None:
 
 
 class GroupedParameters(Spelled, BaseEstimator):
-    """An estimator whose parameters `objective` and `networks` are groups, by default None.
+    """An estimator some of whose parameters have parameters themselves, and are None by default.
 
-    None stands for the group with its defaults, whose parameters can be set and searched by name
-    all the same.
+    None stands for the kind that `_groups` names with its defaults, whose parameters can be set and
+    searched by name all the same.
     """
+
+    _groups: ClassVar[dict[str, Any]] = GROUPS
 
     @classmethod
     def _meant(cls, name: str) -> str:
-        for group, kind in GROUPS.items():
+        for group, kind in cls._groups.items():
             if name in kind._get_param_names():
                 return (
-                    f" It belongs to a group: {group}={kind.__name__}({name}=...), or "
+                    f" It is a parameter of {group}: {group}={kind.__name__}({name}=...), or "
                     f"{group}__{name} in grids."
                 )
         return super()._meant(name)
@@ -251,7 +253,7 @@ class GroupedParameters(Spelled, BaseEstimator):
     def group(self, name: str) -> Any:
         """Return a group of parameters; one with all defaults if it is None."""
         group = getattr(self, name)
-        return GROUPS[name]() if group is None else group
+        return self._groups[name]() if group is None else group
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name, with `deep` those of the groups too.
@@ -268,7 +270,7 @@ class GroupedParameters(Spelled, BaseEstimator):
         """
         params: dict[str, Any] = super().get_params(deep)
         if deep:
-            for group in GROUPS:
+            for group in self._groups:
                 if params[group] is None:
                     own = self.group(group).get_params()
                     params |= {f"{group}__{name}": value for name, value in own.items()}
@@ -287,10 +289,10 @@ class GroupedParameters(Spelled, BaseEstimator):
         self : estimator
             The estimator.
         """
-        for group in GROUPS:
+        for group in self._groups:
             inner = any(name.startswith(f"{group}__") for name in params)
             if inner and params.get(group, getattr(self, group)) is None:
-                setattr(self, group, GROUPS[group]())
+                setattr(self, group, self._groups[group]())
                 params.pop(group, None)
         super().set_params(**params)
         return self

@@ -135,7 +135,7 @@ n_iter_ : int
     Number of epochs run.
 best_epoch_ : int
     Number of the epoch whose weights were kept: the best one with early stopping, else the last
-    one.
+    one. The decoder of a classifier may be that of another epoch, see `early_stopping`.
 best_validation_score_ : float or None
     The held-out loss of that epoch with its sign turned, in nats per row; None without early
     stopping.

@@ -22,7 +22,10 @@ SPELLED = {
     "Modality": (lambda: Modality("a", likelihod="auto"), "Did you mean 'likelihood'"),
     "another name": (lambda: CMMDClassifier(seed=1), "Did you mean 'random_state'"),
     "by position": (lambda: CMMDClassifier(0.5), "takes parameters by name, such as observed="),
-    "a member's": (lambda: CMMDEnsemble(omega=0.5), r"estimator=CMMDClassifier\(omega=...\)"),
+    "a member's": (
+        lambda: CMMDEnsemble(omega=0.5),
+        r"or estimator__omega in grids",
+    ),
     "of a group": (lambda: CMMDClassifier(kernel="imq"), r"objective=Objective\(kernel=...\)"),
     "nothing near": (lambda: CMMDTransformer(qqq=1), "There are observed, missing"),
 }

@@ -273,7 +273,7 @@ def _not_a_number(data: Any, kinds: tuple[type, ...] | None = None) -> tuple[Any
 def _is_number(value: Any) -> bool:
     if isinstance(value, (str, bytes, np.datetime64, np.timedelta64)):
         return False
-    if value is None or is_na(value) or str(value) == "NaT":  # gaps, which are told of elsewhere
+    if value is None or is_na(value):  # gaps, which are told of elsewhere
         return True
     try:
         float(value)

@@ -36,8 +36,9 @@ def init_weights(module: nn.Module, generator: torch.Generator) -> None:
     """Draw the weights of all layers in a module, and set their biases to zero."""
     for part in module.modules():
         if hasattr(part, "init_std"):
-            nn.init.normal_(part.weight, std=part.init_std, generator=generator)  # type: ignore
-            nn.init.zeros_(part.bias)  # type: ignore
+            made: Any = part
+            nn.init.normal_(made.weight, std=made.init_std, generator=generator)
+            nn.init.zeros_(made.bias)
 
 
 def hidden_gain(activation: str) -> float:

@@ -80,8 +80,10 @@ class Observers:
 
     def recall(self, history: dict[str, list[float]], n_epochs: int) -> None:
         """Show the epochs of a run that goes on."""
-        for epoch in range(n_epochs if self.net is not None else 0):
-            self.net.on_epoch_begin(self.net)  # type: ignore[union-attr]
+        if self.net is None:
+            return
+        for epoch in range(n_epochs):
+            self.net.on_epoch_begin(self.net)
             losses = {name: values[epoch] for name, values in history.items()}
             self.record(losses, {name: values[:epoch] for name, values in history.items()})
 
