@@ -7,8 +7,8 @@ least generalised cross-validation [1]_,
 .. math:: GCV(\nu) = \frac{n \lVert Y - \hat Y \rVert^2}
     {(n - 1 - \sum \lambda / (\lambda + \nu))^2}.
 
-`sklearn.linear_model.RidgeCV` does the same with arrays in memory. Here rows may be streamed or on a
-GPU, and are read once.
+`sklearn.linear_model.RidgeCV` does the same with arrays in memory. Here rows may be streamed or on
+a GPU, and are read once.
 
 It takes n p² + p³ operations for p columns of x_O, or n² p + n³ where there are fewer rows than
 columns, with the eigenvectors of :math:`X X^T`.
