@@ -110,7 +110,10 @@ def stopped_by(loss: str) -> Method:
     """Return a method that stops, with one best epoch of all networks, by one held-out loss."""
 
     def method(task: Task) -> Outcome:
-        with patch.object(plan, "_watched", lambda *args: (loss,)):
+        def watched(estimator: Any, objective: Any, *args: Any) -> dict[str, tuple[float, int]]:
+            return {loss: (objective.tol, estimator.n_iter_no_change)}
+
+        with patch.object(plan, "_watched", watched):
             return both(task, task.cmmd())
 
     return method

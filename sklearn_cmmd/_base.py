@@ -165,6 +165,14 @@ class BaseCMMD(
         check_partial_fit(self, classes)
         return self._fit(X, y, X_missing, sample_weight, partial=True, classes=classes)
 
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _fit_without(
+        self, left_out: np.ndarray, X: Any, y: Any, X_missing: Any, sample_weight: Any
+    ) -> Self:
+        """Train on the rows that are not left out, a mask; the others say when to stop."""
+        self._check_something_to_learn(y, X_missing)
+        return self._fit(X, y, X_missing, sample_weight, left_out=left_out)
+
     def transform(self, X: Any) -> np.ndarray:
         """Embed rows: the mean of p(z|x_O).
 
@@ -182,17 +190,21 @@ class BaseCMMD(
 
     def _generated(self, X: Any, n_samples: int | None, seed: Any) -> tuple[np.ndarray, Any]:
         table = self._read(X)
-        missing = self._plan.layout.missing
-        if missing is None:
-            raise ValueError(
-                f"This {type(self).__name__} was fitted without X_missing, so there is nothing "
-                "to generate. Fit it with X_missing=..., the modalities to generate later."
-            )
         if n_samples is None:
-            draw, n_draws = lambda module, x: module.reconstruct(x).mean, 1
-        else:
-            draw, n_draws = self._drawing(n_samples, seed), n_samples
-        return self._predict(table, draw, missing.in_units, n_draws), table.index
+            return self._means(table), table.index
+        return self._draws(table, n_samples, seed), table.index
+
+    def _means(self, table: Table, rows: np.ndarray | None = None) -> np.ndarray:
+        """Return the means of x_M of some rows, None for all, in the units of the data."""
+
+        def compute(module: CMMD, x: Tensor) -> Tensor:
+            return module.reconstruct(x).mean
+
+        return self._predict(table, compute, self._missing_side.in_units, rows=rows)
+
+    def _draws(self, table: Table, n_samples: int, seed: Any) -> np.ndarray:
+        draw, side = self._drawing(n_samples, seed), self._missing_side
+        return self._predict(table, draw, side.in_units, n_draws=n_samples)
 
     def _drawing(self, n_samples: int, random_state: Any) -> Callable[[CMMD, Tensor], Tensor]:
         """Return a function that draws x_M for rows, which it must see in their order."""
@@ -231,23 +243,26 @@ class BaseCMMD(
         compute: Callable[[CMMD, Tensor], Tensor],
         finish: Callable[[np.ndarray], np.ndarray] = lambda output: output,
         n_draws: int = 1,
+        rows: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Run standardised rows through the networks, a part of them at a time."""
+        """Run some rows, None for all, through the networks, standardised, a part at a time."""
         widest = max(table.n_columns, self._plan.architecture.n_missing)
-        n_rows = max(1, min(PREDICTION_ROWS, CHUNK_NUMBERS // widest) // n_draws)
+        step = max(1, min(PREDICTION_ROWS, CHUNK_NUMBERS // widest) // n_draws)
+        n_rows = table.n_rows if rows is None else len(rows)
         module, values = self._module_for(table.dtype), np.empty(0)
         dtype = next(module.parameters()).dtype
         observed = self._plan.layout.observed
-        at_once = min(n_rows * n_draws, table.n_rows)
+        at_once = min(step * n_draws, n_rows)
         with surroundings(self.device_, module, at_once), torch.inference_mode():
-            for start in range(0, table.n_rows, n_rows):
-                rows = slice(start, start + n_rows)
-                x = torch.from_numpy(observed.standardised(table, rows, table.dtype))
+            for start in range(0, n_rows, step):
+                part = slice(start, start + step)
+                here = part if rows is None else rows[part]
+                x = torch.from_numpy(observed.standardised(table, here, table.dtype))
                 result = compute(module, x.to(self.device_, dtype)).numpy(force=True)
                 output = finish(result.astype(table.dtype, copy=False))
                 if start == 0:
-                    values = np.empty((table.n_rows, *output.shape[1:]), output.dtype)
-                values[rows] = output
+                    values = np.empty((n_rows, *output.shape[1:]), output.dtype)
+                values[part] = output
         return values
 
     def _module_for(self, dtype: np.dtype) -> CMMD:
@@ -271,11 +286,12 @@ class BaseCMMD(
         init_from: Any = None,
         partial: bool = False,
         classes: Any = None,
+        left_out: np.ndarray | None = None,
     ) -> Self:
         """Check everything, then build the networks or take them over, then train them."""
         with unchanged_by_errors(self), torch.inference_mode(False):
             loop, checkpoint = prepare(
-                self, X, y, X_missing, sample_weight, init_from, partial, classes
+                self, X, y, X_missing, sample_weight, init_from, partial, classes, left_out
             )
             with surroundings(self.device_, self.module_, self._plan.schedule.batch_size):
                 trained = loop.run() if checkpoint is None else loop.run(checkpoint.keep)

@@ -15,6 +15,7 @@ from torch import Tensor
 from sklearn_cmmd._base import BaseCMMD
 from sklearn_cmmd._callers import Scored, encoders_of_callers, scored_with
 from sklearn_cmmd.data.alignment import labels_of, warn_of_another_order
+from sklearn_cmmd.data.tables import Table
 from sklearn_cmmd.data.targets import UNLABELLED, Targets, check_labels
 from sklearn_cmmd.exceptions import ReencodedLabelsWarning
 from sklearn_cmmd.networks.cmmd import CMMD
@@ -181,11 +182,16 @@ class CMMDClassifier(ClassProbabilities, BaseCMMD):
         return cast(Targets, self._plan.layout.targets)
 
     def _probabilities(self, X: Any, log: bool) -> np.ndarray:
+        return self._labels(self._read(X), log)
+
+    def _labels(self, table: Table, log: bool, rows: np.ndarray | None = None) -> np.ndarray:
+        """Return the probabilities of the classes, or their logarithms, of some rows or of all."""
+
         def compute(module: CMMD, x: Tensor) -> Tensor:
             labels = module.predict(x)
             return labels.log_mean() if log else labels.mean
 
-        return self._predict(self._read(X), compute)
+        return self._predict(table, compute, rows=rows)
 
     def _check_something_to_learn(self, y: Any, X_missing: Any) -> None:
         if y is None:

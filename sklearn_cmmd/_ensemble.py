@@ -1,11 +1,11 @@
-"""CMMDEnsemble: several classifiers that differ in their seeds, averaged."""
+"""CMMDEnsemble: classifiers that leave out other rows, and what these rows tell."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -19,12 +19,26 @@ from sklearn.base import (
 )
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_cmmd._classifier import ClassProbabilities, CMMDClassifier, check_callers
 from sklearn_cmmd._generative import GenerativeMixin
-from sklearn_cmmd._random import seed_sequence
+from sklearn_cmmd._random import seed_sequence, uniform_streams
+from sklearn_cmmd.crossfit.errors import check_coverage
+from sklearn_cmmd.crossfit.folds import asked_rows, checked_groups, fold_of_rows
+from sklearn_cmmd.crossfit.generators import (
+    LEAST_PAIRS,
+    check_generators,
+    names_of,
+    sampled,
+)
+from sklearn_cmmd.crossfit.members import LeftOut, Member, chunks, fit_member
+from sklearn_cmmd.crossfit.temperature import best_temperature, log_odds, tempered
+from sklearn_cmmd.crossfit.views import View, learned_views, usual_shares
+from sklearn_cmmd.data.containers import unwrapped
+from sklearn_cmmd.data.rows import FitData, read_fit_data
+from sklearn_cmmd.data.tables import Table
 from sklearn_cmmd.data.targets import Targets
 from sklearn_cmmd.exceptions import CMMDWarning, DerailedWarning, ReencodedLabelsWarning
 from sklearn_cmmd.groups import GroupedParameters
@@ -40,20 +54,32 @@ class CMMDEnsemble(
     MetaEstimatorMixin,
     GroupedParameters,
 ):
-    r"""Several `CMMDClassifier` that differ in their seeds, averaged.
+    r"""Several `CMMDClassifier`, each of which leaves out other rows, averaged and calibrated.
 
-    Networks that begin elsewhere, see the rows in another order and hold out other rows make
-    different mistakes. So their mean is better than one of them, in accuracy, in log-loss and in
-    what is generated [1]_.
+    Networks that begin elsewhere and see other rows make different mistakes. So their mean is
+    better than one of them [1]_. Each row is left out by one member. What the members say of the
+    rows that they left out, and nothing else, decides three things:
+
+    - how much ridge regression and trees add to the generated view, one weight for each of them
+      and each missing modality [2]_;
+    - the intervals of the generated view, whose probability holds for new rows that are like those
+      of the fit, whatever the networks believe [3]_;
+    - a temperature, which makes the probabilities of the classes neither too sure nor too unsure.
 
     Parameters
     ----------
     estimator : CMMDClassifier, default=None
         Classifier to fit; each member is a clone with its own seed. None stands for
         `CMMDClassifier()`. Its `random_state` is not used, and of a `checkpoint_dir` each member
-        has a folder.
+        has a folder. Early stopping watches the rows that a member leaves out, so that
+        `validation_fraction` is not used.
     n_estimators : int, default=5
-        Number of members.
+        Number of members, at least two. Each leaves out one in so many rows.
+    generators : "auto", dict or None, default="auto"
+        Regressions of `X_missing` on `X` that are mixed into the generated view, beside CMMD: names
+        and scikit-learn regressors that take several targets. "auto" stands for a ridge regression
+        and extremely randomised trees, on at most 5,000 rows of each fold. None or an empty dict
+        leaves CMMD alone. They read standardised columns.
     n_jobs : int, default=None
         Number of members that are fitted at a time, by joblib. None is 1 unless in a
         `joblib.parallel_config` context, -1 is one for each core.
@@ -67,6 +93,13 @@ class CMMDEnsemble(
         The fitted members.
     classes_ : ndarray of shape (n_classes,)
         Class labels, or the numbers of the labels of multilabel data.
+    folds_ : ndarray of shape (n_rows,)
+        Number of the member that left a row out; −1 for the only row of a class.
+    temperature_ : float
+        What logarithms of probabilities are divided by; below one, members are too unsure.
+    weights_ : dict
+        Weights of the generators by name, for each missing modality by its name. They add up to
+        one; that of the members is called "cmmd".
     n_features_in_ : int
         Number of features of `X`.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -80,6 +113,9 @@ class CMMDEnsemble(
     ----------
     .. [1] Lakshminarayanan, Pritzel, Blundell. "Simple and scalable predictive uncertainty
        estimation using deep ensembles." NeurIPS (2017).
+    .. [2] Breiman. "Stacked regressions." Machine Learning 24 (1996).
+    .. [3] Vovk. "Cross-conformal predictors." Annals of Mathematics and Artificial Intelligence 74
+       (2015).
 
     Examples
     --------
@@ -93,31 +129,45 @@ class CMMDEnsemble(
     >>> ensemble = ensemble.fit(X, y, X_missing=M)
     >>> ensemble.score(X_test, y_test) > 0.8
     True
-    >>> ensemble.generate_missing(X_test).shape
-    (500, 240)
+    >>> lower, upper = ensemble.generate_intervals(X_test, coverage=0.9)
+    >>> covered = (lower <= M_test) & (M_test <= upper)
+    >>> bool(0.88 < covered.mean() < 0.92)
+    True
     """
 
     _groups: ClassVar[dict[str, Any]] = {"estimator": CMMDClassifier}
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "estimator": [CMMDClassifier, None],
-        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "n_estimators": [Interval(Integral, 2, None, closed="left")],
+        "generators": [StrOptions({"auto"}), Mapping, None],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
 
     estimator: CMMDClassifier | None = None
     n_estimators: int = 5
+    generators: str | Mapping[str, Any] | None = field(default="auto", kw_only=True)
     n_jobs: int | None = field(default=None, kw_only=True)
     random_state: int | np.random.RandomState | None = field(default=None, kw_only=True)
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any, X_missing: Any = None, sample_weight: Any = None) -> Self:
-        """Train the members.
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        X_missing: Any = None,
+        sample_weight: Any = None,
+        groups: Any = None,
+    ) -> Self:
+        """Train the members, and learn from the rows that they leave out.
 
         Parameters
         ----------
         X, y, X_missing, sample_weight
             As for `CMMDClassifier.fit`.
+        groups : array-like of shape (n,), default=None
+            What rows belong to, such as people or sites: a member leaves out groups whole. Then the
+            intervals are for rows of new groups.
 
         Returns
         -------
@@ -127,34 +177,82 @@ class CMMDEnsemble(
         Raises
         ------
         ValueError, TypeError, FloatingPointError
-            As `CMMDClassifier.fit` raises them.
+            As `CMMDClassifier.fit` raises them; also if there are fewer rows or groups than
+            members, or `generators` are no regressors.
         """
         if y is not None:
             check_callers(y)
-        params = {"X_missing": X_missing, "sample_weight": sample_weight}
-        run = Parallel(self.n_jobs)
-        self.estimators_ = run(
-            delayed(_fitted)(member, number == 0, X, y, **params)
-            for number, member in enumerate(self._members())
+        check_generators(self.generators)
+        X = unwrapped(X, "X")
+        data = self._data(X, y, X_missing, sample_weight)
+        seeds = seed_sequence(self.random_state).generate_state(self.n_estimators + 1) >> 1
+        own, *of_members = seeds.tolist()
+        fold = fold_of_rows(data, self.n_estimators, groups, own)
+        asked = asked_rows(data, fold, own)
+        generators = self.generators
+        if generators == "auto" and data.counts.pairs < LEAST_PAIRS:
+            generators = None
+        fits = Parallel(self.n_jobs)(
+            delayed(_fitted)(
+                number == 0,
+                member,
+                fold == number,
+                asked[fold[asked] == number],
+                generators,
+                X,
+                y,
+                X_missing,
+                sample_weight,
+            )
+            for number, member in enumerate(self._unfitted(of_members))
         )
+        self.folds_ = fold
+        self._members, found = (list(part) for part in zip(*fits, strict=True))
+        self.estimators_ = [member.estimator for member in self._members]
+        self._take_over()
+        self.temperature_ = self._best_temperature(found, data)
+        self._views: list[View] = []
+        if data.x_missing is not None:
+            labels = None if groups is None else checked_groups(groups, data.x.n_rows)
+            self._views = learned_views(self._members, found, data, labels, own)
+        names = names_of(generators)
+        self.weights_ = {
+            view.modality.name: dict(zip(names, view.weights.tolist(), strict=True))
+            for view in self._views
+        }
+        return self
+
+    def _data(self, X: Any, y: Any, X_missing: Any, sample_weight: Any) -> FitData:
+        """Check the data; the first member says what there is to say of them."""
+        with warnings.catch_warnings():
+            for category in (CMMDWarning, DataConversionWarning):
+                warnings.simplefilter("ignore", category)
+            return read_fit_data(self._member(), X, y, X_missing, sample_weight)
+
+    def _take_over(self) -> None:
+        """Say what the members found in the data."""
         first = self.estimators_[0]
         self.classes_ = first.classes_
         self.n_features_in_ = first.n_features_in_
         self.__dict__.pop("feature_names_in_", None)
         if hasattr(first, "feature_names_in_"):
             self.feature_names_in_ = first.feature_names_in_
-        return self
 
     @property
     def _targets(self) -> Targets:  # type: ignore[override]
         return self.estimators_[0]._targets
 
+    @property
+    def _plan(self) -> Plan:  # type: ignore[override]
+        return self.estimators_[0]._plan
+
     def _probabilities(self, X: Any, log: bool) -> np.ndarray:
         check_is_fitted(self)
-        each = np.stack([member._probabilities(X, log) for member in self._one_by_one()])
-        if not log:
-            return np.asarray(each.mean(axis=0))
-        return np.asarray(logsumexp(each, axis=0) - np.log(each.dtype.type(len(each))))
+        each = np.stack([member._probabilities(X, log=True) for member in self._one_by_one()])
+        mean = logsumexp(each, axis=0) - np.log(each.dtype.type(len(each)))
+        multilabel = self._targets.multilabel
+        logs = tempered(log_odds(mean, multilabel), self.temperature_, multilabel)
+        return logs if log else np.exp(logs)
 
     def transform(self, X: Any) -> np.ndarray:
         """Embed rows: the means of p(z|x_O) of all members, side by side.
@@ -172,6 +270,175 @@ class CMMDEnsemble(
         check_is_fitted(self)
         return np.hstack([np.asarray(member.transform(X)) for member in self._one_by_one()])
 
+    def generate_intervals(self, X: Any, coverage: float = 0.9) -> tuple[Any, Any]:
+        """Generate intervals that hold the missing modalities with a given probability.
+
+        Parameters
+        ----------
+        X : as in `fit`, of shape (n, ...)
+            The observed modalities, in the form of the fit.
+        coverage : float, default=0.9
+            Probability, between 0 and 1, with which a value lies within its interval; of new rows
+            that are like those of the fit, or if `groups` were given, of new groups.
+
+        Returns
+        -------
+        lower, upper : ndarray or DataFrame of shape (n, ...), or mapping of these
+            In the form and the units of the `X_missing` of the fit. Those of binary values, one-hot
+            classes and counts are whole numbers: an interval from 0 to 1 leaves both open.
+
+        Raises
+        ------
+        ValueError
+            If the ensemble was fitted without `X_missing`, coverage is not between 0 and 1, or the
+            fit had too few rows for it.
+        """
+        check_coverage(coverage)
+        check_is_fitted(self)
+        side, table = self._missing_side, self.estimators_[0]._read(X)
+        bounds = [view.known_errors.bound(coverage) for view in self._views]
+        ends = [np.empty((table.n_rows, len(side.scale))) for _ in ("lower", "upper")]
+        for rows, x, means in self._asked(table):
+            for view, bound in zip(self._views, bounds, strict=True):
+                columns = view.modality.columns
+                for end, values in zip(
+                    ends, view.interval(means[:, columns], x, bound), strict=True
+                ):
+                    end[rows[:, None], columns] = values
+        lower, upper = (side.as_given(self._rounded(end, table), table.index) for end in ends)
+        return lower, upper
+
+    def score_pairs(self, X: Any, X_missing: Any) -> np.ndarray:
+        """Say how usual each row's missing modalities are for its observed ones.
+
+        Parameters
+        ----------
+        X : as in `fit`, of shape (n, ...)
+            The observed modalities, in the form of the fit.
+        X_missing : as in `fit`, of shape (n, ...)
+            The missing modalities of the same rows. A row may lack some.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Share of the rows of the fit whose two sides went together no better, when they were
+            left out. A small one says that the sides may be of different rows: of new rows like
+            those of the fit, at most a share of p has p or less. NaN where a row has no missing
+            modality.
+
+        Raises
+        ------
+        ValueError
+            If the ensemble was fitted without `X_missing`, or the data are not in its form.
+        """
+        check_is_fitted(self)
+        side, first = self._missing_side, self.estimators_[0]
+        layout = self._plan.layout
+        data = read_fit_data(first, first._opened(X), None, X_missing, None, layout, "score")
+        squares = np.full((data.x.n_rows, len(self._views)), np.nan)
+        for rows, x, means in self._asked(data.x):
+            values = side.read(cast(Table, data.x_missing), rows)
+            for number, view in enumerate(self._views):
+                columns = view.modality.columns
+                squares[rows, number] = view.squares(values[:, columns], means[:, columns], x)
+        return usual_shares(self._views, squares)
+
+    def _generated(self, X: Any, n_samples: int | None, seed: Any) -> tuple[np.ndarray, Any]:
+        check_is_fitted(self)
+        table = self.estimators_[0]._read(X)
+        if n_samples is not None:
+            return self._draws(table, n_samples, seed), table.index
+        values = np.empty((table.n_rows, len(self._missing_side.scale)))
+        for rows, _, means in self._asked(table):
+            values[rows] = means
+        return self._rounded(values, table), table.index
+
+    def _asked(
+        self, table: Table, n_draws: int = 1
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield numbers of rows, standardised x_O, and the means of x_M in units, by chunks."""
+        for rows in chunks(table, n_draws * len(self._missing_side.scale)):
+            yield rows, self._members[0].standardised(table, rows), self._mixed(table, rows)
+
+    def _mixed(self, table: Table, rows: np.ndarray) -> np.ndarray:
+        """Return the means of x_M, (n, columns), mixed of all generators and members."""
+        each = self._of_generators(table, rows)
+        mixed = np.empty(each.shape[1:])
+        for view in self._views:
+            columns = view.modality.columns
+            mixed[:, columns] = np.tensordot(view.weights, each[:, :, columns], 1)
+        return mixed
+
+    def _of_generators(self, table: Table, rows: np.ndarray) -> np.ndarray:
+        """Return the means of x_M by generator, (generators, n, columns), over the members."""
+        total = sum(member.means(table, rows) for member in self._members)
+        return np.asarray(total, np.float64) / len(self._members)
+
+    def _rounded(self, values: np.ndarray, table: Table) -> np.ndarray:
+        """Bring values in the units of the data to the precision of X, if they fit into it."""
+        return values.astype(np.result_type(table.dtype, np.min_scalar_type(np.abs(values).max())))
+
+    def _draws(self, table: Table, n_samples: int, seed: Any) -> np.ndarray:
+        for_errors, for_members, *for_others = uniform_streams(seed, 4)
+        draws = np.empty((table.n_rows, n_samples, len(self._missing_side.scale)))
+        if not all(view.adds_errors for view in self._views):
+            draws[:] = self._draws_of_members(table, n_samples, for_members)
+        every = np.arange(n_samples)[:, None]
+        for rows, x, means in self._asked(table, n_samples):
+            uniform = for_errors.random((len(rows), n_samples))
+            for view in self._views:
+                columns = view.modality.columns
+                if view.adds_errors:
+                    drawn = view.drawn(means[:, columns], x, uniform)
+                    draws[rows[:, None, None], every, columns] = drawn
+        self._draw_of_regressions(draws, table, *for_others)
+        return self._rounded(draws, table)
+
+    def _draws_of_members(
+        self, table: Table, n_samples: int, random: np.random.Generator
+    ) -> np.ndarray:
+        """Draw from the members, each of which has its share of the draws."""
+        n_members = len(self._members)
+        # Member by member in a random order, so that few draws are not always of the first.
+        of_member = random.permutation(n_members)[np.arange(n_samples) % n_members]
+        draws = []
+        for number, member in enumerate(self._members):
+            n_mine, seed = int(np.sum(of_member == number)), int(random.integers(2**31))
+            if n_mine:
+                draws.append(member.estimator._draws(table, n_mine, seed))
+        order = np.argsort(np.argsort(of_member, kind="stable"))
+        return np.concatenate(draws, axis=1)[:, order]
+
+    def _draw_of_regressions(
+        self,
+        draws: np.ndarray,
+        table: Table,
+        for_generator: np.random.Generator,
+        for_values: np.random.Generator,
+    ) -> None:
+        """Replace draws of binary values and classes, as many as the regressions have weight."""
+        views = [view for view in self._views if not view.is_real and view.weights[0] < 1]
+        if not views:
+            return
+        n_samples = draws.shape[1]
+        for rows in chunks(table, draws[0].size):
+            each = self._of_generators(table, rows)
+            uniform = for_generator.random((len(rows), n_samples))
+            noise = for_values.random((len(rows), *draws.shape[1:]))
+            for view in views:
+                columns = view.modality.columns
+                generator = np.searchsorted(np.cumsum(view.weights)[:-1], uniform, side="right")
+                row, draw = np.nonzero(generator)
+                means = each[generator[row, draw], row][:, columns]
+                values = sampled(view.modality, means, noise[row, draw][:, columns])
+                draws[rows[row][:, None], draw[:, None], columns] = values
+
+    def _best_temperature(self, found: Sequence[LeftOut], data: FitData) -> float:
+        multilabel = self._targets.multilabel
+        rows = np.concatenate([part.labelled for part in found])
+        odds = log_odds(np.concatenate([part.log_proba for part in found]), multilabel)
+        return best_temperature(odds, self._targets.encode(data.y, data.labelled)[rows], multilabel)
+
     def _one_by_one(self) -> Iterator[CMMDClassifier]:
         """Yield the members. What is wrong with the data is said once, by the first."""
         for number, member in enumerate(self.estimators_):
@@ -180,31 +447,9 @@ class CMMDEnsemble(
                     warnings.simplefilter("ignore")
                 yield member
 
-    @property
-    def _plan(self) -> Plan:  # type: ignore[override]
-        return self.estimators_[0]._plan
-
-    def _generated(self, X: Any, n_samples: int | None, seed: Any) -> tuple[np.ndarray, Any]:
-        if n_samples is None:
-            each = [member._generated(X, None, None) for member in self._one_by_one()]
-            return np.mean([values for values, _ in each], axis=0), each[0][1]
-        random = np.random.default_rng(seed_sequence(seed))
-        n_members = len(self.estimators_)
-        # Member by member in a random order, so that few draws are not always of the first.
-        of_member = random.permutation(n_members)[np.arange(n_samples) % n_members]
-        index, draws = None, []
-        for number, member in enumerate(self._one_by_one()):
-            n_mine = int(np.sum(of_member == number))
-            if n_mine:
-                values, index = member._generated(X, n_mine, int(random.integers(2**31)))
-                draws.append(values)
-        order = np.argsort(np.argsort(of_member, kind="stable"))
-        return np.concatenate(draws, axis=1)[:, order], index
-
-    def _members(self) -> list[CMMDClassifier]:
+    def _unfitted(self, seeds: Sequence[int]) -> list[CMMDClassifier]:
         """Return the members, not yet fitted, each with a seed and a folder of its own."""
-        seeds = seed_sequence(self.random_state).generate_state(self.n_estimators) >> 1
-        members = [self._member().set_params(random_state=int(seed)) for seed in seeds]
+        members = [self._member().set_params(random_state=seed) for seed in seeds]
         for number, member in enumerate(members):
             if member.checkpoint_dir is not None:
                 member.checkpoint_dir = Path(member.checkpoint_dir) / f"member-{number}"
@@ -228,7 +473,7 @@ class CMMDEnsemble(
         return tags
 
 
-def _fitted(member: CMMDClassifier, is_first: bool, *args: Any, **params: Any) -> CMMDClassifier:
+def _fitted(is_first: bool, *args: Any) -> tuple[Member, LeftOut]:
     """Fit a member. What is wrong with the data is said once, by the first."""
     with warnings.catch_warnings():
         # The ensemble has looked at the callers itself.
@@ -237,4 +482,4 @@ def _fitted(member: CMMDClassifier, is_first: bool, *args: Any, **params: Any) -
             for category in (CMMDWarning, DataConversionWarning):
                 warnings.simplefilter("ignore", category)
             warnings.simplefilter("default", DerailedWarning)
-        return member.fit(*args, **params)
+        return fit_member(*args)

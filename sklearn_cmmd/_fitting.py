@@ -63,11 +63,13 @@ def prepare(
     init_from: Any = None,
     partial: bool = False,
     classes: Any = None,
+    left_out: np.ndarray | None = None,
 ) -> tuple[Loop, Checkpoint | None]:
     """Do everything of a fit but the training: give the estimator its fitted attributes.
 
-    Takes what `fit` or, if `partial`, `partial_fit` was given. Returns the training, ready to run,
-    and where its state is to be kept.
+    Takes what `fit` or, if `partial`, `partial_fit` was given. Of the rows that are `left_out`, a
+    mask, nothing is learned but when to stop. Returns the training, ready to run, and where its
+    state is to be kept.
     """
     check_consistent(estimator)
     device = resolve_device(estimator.device)
@@ -85,11 +87,12 @@ def prepare(
     known = getattr(estimator, "classes_", classes) if going_on else classes
     layout = None if previous is None else previous.layout
     data = read_fit_data(estimator, X, y, X_missing, sample_weight, layout, caller, known)
-    plan = resolve(estimator, data, caller, previous, classes)
+    learned = data if left_out is None else data.without(left_out)
+    plan = resolve(estimator, learned, caller, previous, classes)
     start = estimator if going_on else init_from
     checkpoint = None
     if estimator.checkpoint_dir is not None and not partial:
-        identity = identity_of(estimator, data, device, start and start.module_)
+        identity = identity_of(estimator, learned, device, start and start.module_)
         checkpoint = Checkpoint(estimator.checkpoint_dir, identity)
     resumed = None if checkpoint is None else checkpoint.read()
     if going_on:
@@ -107,7 +110,8 @@ def prepare(
     if not going_on:
         _begin(estimator, data, plan, root, init_from)
     estimator._plan, estimator._seeds, estimator.device_ = plan, root, device
-    loop = _loop(estimator, data, device, begins=not going_on and init_from is None)
+    begins = not going_on and init_from is None
+    loop = _loop(estimator, data, device, begins, left_out)
     if resumed is not None:
         _go_on(loop, resumed[0], estimator)
     return loop, checkpoint
@@ -156,12 +160,21 @@ def _check_described(estimator: Any) -> None:
         )
 
 
-def _loop(estimator: Any, data: FitData, device: torch.device, begins: bool) -> Loop:
+def _loop(
+    estimator: Any,
+    data: FitData,
+    device: torch.device,
+    begins: bool,
+    left_out: np.ndarray | None,
+) -> Loop:
     """Bring the rows to the device and set up the training, which `begins` or goes on."""
     plan, held_out = estimator._plan, None
-    rows = data.rows(plan.layout, device)
-    if plan.schedule.validation_fraction:
-        rows, held_out = rows.split(plan.schedule.validation_fraction, estimator._split_seed)
+    rows, fraction = data.rows(plan.layout, device), plan.schedule.validation_fraction
+    if left_out is not None:
+        rows, out = rows.apart(left_out)
+        held_out = out if fraction else None
+    elif fraction:
+        rows, held_out = rows.split(fraction, estimator._split_seed)
     module = estimator.module_.to(device)
     if begins:
         with surroundings(device, module, plan.schedule.batch_size):

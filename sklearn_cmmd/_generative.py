@@ -1,7 +1,7 @@
 """What all estimators that generate the missing modalities have in common."""
 
 from numbers import Integral
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -14,6 +14,15 @@ class GenerativeMixin:
     """Generation of the missing modalities, for estimators that have `_generated`."""
 
     _plan: Plan
+
+    @property
+    def _missing_side(self) -> Side:
+        if self._plan.layout.missing is None:
+            raise ValueError(
+                f"This {type(self).__name__} was fitted without X_missing, so there is nothing "
+                "to generate. Fit it with X_missing=..., the modalities to generate later."
+            )
+        return self._plan.layout.missing
 
     def _generated(self, X: Any, n_samples: int | None, seed: Any) -> tuple[np.ndarray, Any]:
         """Return values in units of the data, columns last, and the row index of X."""
@@ -57,8 +66,8 @@ class GenerativeMixin:
         if n_samples is not None:
             check_n_samples(n_samples)
         check_is_fitted(self)
+        side = self._missing_side
         values, index = self._generated(X, n_samples, random_state)
-        side = cast(Side, self._plan.layout.missing)
         return side.as_given(values, index, as_frame)
 
 

@@ -26,6 +26,9 @@ AUTO_EPOCHS, LEAST_UPDATES, MOST_UPDATES = 200, 500, 2000
 AUTO_STOPPING_ROWS = 500
 AUTO_DROPOUT, AUTO_DROPOUT_FEW_LABELS = 0.3, 0.5
 AUTO_LABEL_SMOOTHING = 0.1
+# The decoder alone keeps a training going while it gains so much of the likelihood of a value in
+# half of the epochs that the label is given.
+DECODER_TOLERANCE = 0.01
 # A linear path with more, of 80 MB, is left out.
 MOST_COEFFICIENTS = 20_000_000
 # What may differ between networks and those that they start from.
@@ -37,7 +40,8 @@ class Schedule:
     """How long and how fast to train: parameters of the estimator, resolved.
 
     `validation_fraction` is zero without early stopping; `watched` are terms of the held-out loss,
-    or "loss", that are to improve: the first for all networks, the second for the decoder.
+    or "loss": the first for all networks, the second for the decoder. Training stops when none of
+    them has fallen by more than its tolerance in so many epochs, its patience.
     """
 
     max_epochs: int
@@ -48,9 +52,7 @@ class Schedule:
     labelled_share: float
     precision: str
     validation_fraction: float
-    watched: tuple[str, ...]
-    n_iter_no_change: int
-    tol: float
+    watched: dict[str, tuple[float, int]]
 
 
 @dataclass(frozen=True)
@@ -107,14 +109,15 @@ def resolve(
     return Plan(layout, architecture, loss, schedule)
 
 
-def _watched(estimator: Any, objective: Objective, layout: Layout) -> tuple[str, ...]:
-    """Return the held-out losses that early stopping watches."""
-    if estimator._watched == "loss" or layout.missing is None:
-        return (estimator._watched,)
-    return (
-        estimator._watched,
-        "prior_reconstruction" if objective.decode_prior else "reconstruction",
-    )
+def _watched(estimator: Any, objective: Objective, layout: Layout) -> dict[str, tuple[float, int]]:
+    """Return the held-out losses that early stopping watches, each with tolerance and patience."""
+    patience = int(estimator.n_iter_no_change)
+    watched = {estimator._watched: (objective.tol, patience)}
+    if estimator._watched != "loss" and layout.missing is not None:
+        term = "prior_reconstruction" if objective.decode_prior else "reconstruction"
+        tolerance = objective.tol + DECODER_TOLERANCE * sum(layout.missing.sizes)
+        watched[term] = tolerance, max(1, patience // 2)
+    return watched
 
 
 def _few(few_labels: int, counts: RowCounts) -> float:
@@ -235,9 +238,7 @@ def _schedule(
         labelled_share=objective.labelled_share,
         precision=precision,
         validation_fraction=fraction,
-        watched=(),
-        n_iter_no_change=estimator.n_iter_no_change,
-        tol=objective.tol,
+        watched={},
     )
 
 

@@ -23,6 +23,7 @@ LAYERS = [
     {"_generative"},
     {"_base"},
     {"_classifier", "_transformer"},
+    {"crossfit"},
     {"_ensemble"},
     {"model_selection"},
     {"datasets"},

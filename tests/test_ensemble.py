@@ -1,19 +1,22 @@
 """CMMDEnsemble: against its members, fitted and asked one by one."""
 
-import copy
 import pickle
 
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from scipy.special import log_softmax
 from sklearn.base import clone
 from sklearn.ensemble import VotingClassifier
+from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_cmmd import CMMDClassifier, CMMDEnsemble
+from sklearn_cmmd.crossfit.generators import PENALTIES
+from sklearn_cmmd.data import blocks
 from sklearn_cmmd.exceptions import (
     ReencodedLabelsWarning,
     RowOrderWarning,
@@ -32,16 +35,32 @@ def fitted(ensemble, digits):
     return ensemble.fit(X, y, X_missing=M)
 
 
-def test_members_are_single_fits(ensemble, digits):
+def test_members_are_fits_without_the_rows_that_they_leave_out(ensemble, digits):
     X, M, y = digits
-    ensemble.set_params(estimator__early_stopping=True, estimator__dropout=0.2)
+    ensemble.set_params(estimator__early_stopping=False, estimator__dropout=0.2)
     ensemble.fit(X, y, X_missing=M)
-    seeds = {member.random_state for member in ensemble.estimators_}
-    assert len(seeds) == 3
-    for member in ensemble.estimators_:
-        alone = clone(member).fit(X, y, X_missing=M)
-        assert np.array_equal(alone.predict_proba(X), member.predict_proba(X))
-        assert alone.n_iter_ == member.n_iter_
+    assert len({member.random_state for member in ensemble.estimators_}) == 3
+    for number, member in enumerate(ensemble.estimators_):
+        rows = ensemble.folds_ != number
+        alone = clone(member).fit(X[rows], y[rows], X_missing=M[rows])
+        # The scales are summed up in another order.
+        for ask in (CMMDClassifier.predict_proba, CMMDClassifier.generate_missing):
+            np.testing.assert_allclose(ask(alone, X), ask(member, X), rtol=1e-4)
+
+
+def test_early_stopping_watches_the_rows_left_out(ensemble, digits):
+    """Of these rows nothing is learned but the number of epochs."""
+    X, M, y = digits
+    ensemble.set_params(estimator__early_stopping=True, estimator__max_epochs=10)
+    ensemble.set_params(estimator__n_iter_no_change=10).fit(X, y, X_missing=M)
+    member, out = ensemble.estimators_[0], ensemble.folds_ == 0
+    assert len(member.history_["valid_classification"]) == 10
+    moved = X.copy(), M.copy()
+    for side in moved:
+        side[out] += 3
+    other = clone(ensemble).fit(moved[0], y, X_missing=moved[1]).estimators_[0]
+    assert other.history_["train_loss"] == member.history_["train_loss"]
+    assert other.history_["valid_classification"] != member.history_["valid_classification"]
 
 
 def test_members_in_several_processes(ensemble, digits):
@@ -51,49 +70,97 @@ def test_members_in_several_processes(ensemble, digits):
     assert np.array_equal(serial.predict_proba(X), parallel.predict_proba(X))
 
 
-def test_what_it_says_is_the_mean(fitted, digits):
+def test_probabilities_are_the_tempered_mean(fitted, digits):
     X, _, y = digits
-    members = fitted.estimators_
-    probabilities = np.mean([member.predict_proba(X) for member in members], axis=0)
-    np.testing.assert_allclose(fitted.predict_proba(X), probabilities, rtol=1e-12)
-    np.testing.assert_allclose(np.exp(fitted.predict_log_proba(X)), probabilities, rtol=1e-10)
-    np.testing.assert_array_equal(fitted.predict(X), fitted.classes_[probabilities.argmax(axis=1)])
+    mean = np.mean([member.predict_proba(X) for member in fitted.estimators_], axis=0)
+    powers = mean ** (1 / fitted.temperature_)
+    expected = powers / powers.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(fitted.predict_proba(X), expected, rtol=1e-10)
+    np.testing.assert_allclose(np.exp(fitted.predict_log_proba(X)), expected, rtol=1e-10)
+    np.testing.assert_array_equal(fitted.predict(X), fitted.classes_[mean.argmax(axis=1)])
     assert fitted.score(X, y) == np.mean(fitted.predict(X) == y)
-    generated = np.mean([member.generate_missing(X) for member in members], axis=0)
-    np.testing.assert_allclose(fitted.generate_missing(X), generated, rtol=1e-12)
     embedded = fitted.transform(X)
     assert embedded.shape == (len(X), 24) == (len(X), len(fitted.get_feature_names_out()))
-    np.testing.assert_array_equal(embedded[:, 8:16], members[1].transform(X))
+    np.testing.assert_array_equal(embedded[:, 8:16], fitted.estimators_[1].transform(X))
 
 
-def test_draws_are_of_all_members(fitted, digits):
+def test_temperature_is_that_of_the_rows_left_out(fitted, digits):
+    X, _, y = digits
+    logs = np.empty((len(y), 3))
+    for number, member in enumerate(fitted.estimators_):
+        out = fitted.folds_ == number
+        logs[out] = member.predict_log_proba(X[out])
+
+    def loss(log_t):
+        of_rows = log_softmax(logs / np.exp(log_t), axis=1)[np.arange(len(y)), y]
+        return -of_rows.sum() + 2 * log_t**2
+
+    grid = np.linspace(-2, 2, 4001)
+    best = np.exp(grid[np.argmin([loss(each) for each in grid])])
+    assert fitted.temperature_ == pytest.approx(best, rel=2e-3)
+
+
+def scaled(side, member, values):
+    statistics = member._plan.layout
+    chosen = statistics.observed if side == "X" else statistics.missing
+    return (values - chosen.loc) / chosen.scale
+
+
+def by_hand(ensemble, X, M, number):
+    """Means of CMMD and of the regressions of one member, in the units of the data."""
+    member, rows = ensemble.estimators_[number], ensemble.folds_ != number
+    side = member._plan.layout.missing
+    x, m = scaled("X", member, X[rows]), scaled("M", member, M[rows])
+    ridge = RidgeCV(rows.sum() * PENALTIES, alpha_per_target=True).fit(x, m)
+    return [
+        member.generate_missing(X),
+        ridge.predict(scaled("X", member, X)) * side.scale + side.loc,
+    ]
+
+
+def test_generated_view_is_the_best_mixture_of_rows_left_out(ensemble, digits):
+    X, M, y = digits
+    ridge = RidgeCV(160 * PENALTIES, alpha_per_target=True)
+    ensemble.set_params(generators={"mine": ridge}).fit(X, y, X_missing=M)
+    weight = ensemble.weights_["X_missing"]
+    assert list(weight) == ["cmmd", "mine"]
+    parts = [by_hand(ensemble, X, M, number) for number in range(3)]
+    errors = np.empty((2, *M.shape))
+    scale = ensemble.estimators_[0]._plan.layout.missing.scale
+    for number, part in enumerate(parts):
+        out = ensemble.folds_ == number
+        errors[:, out] = [(M[out] - values[out]) / scale for values in part]
+    a, b = errors.reshape(2, -1)
+    best = np.clip(-(a - b) @ b / np.square(a - b).sum(), 0, 1)
+    assert weight["cmmd"] == pytest.approx(best, abs=1e-4)
+    mean = np.mean([best * part[0] + (1 - best) * part[1] for part in parts], axis=0)
+    np.testing.assert_allclose(ensemble.generate_missing(X), mean, rtol=1e-3)
+
+
+def test_without_generators_it_is_the_mean_of_the_members(ensemble, digits):
+    X, M, y = digits
+    ensemble.set_params(generators=None).fit(X, y, X_missing=M)
+    assert ensemble.weights_ == {"X_missing": {"cmmd": 1.0}}
+    generated = np.mean([each.generate_missing(X) for each in ensemble.estimators_], axis=0)
+    np.testing.assert_allclose(ensemble.generate_missing(X), generated, rtol=1e-10)
+
+
+def test_draws_lie_around_the_mean(fitted, digits):
     X = digits[0][:5]
     draws = fitted.generate_missing(X, 3000, random_state=0)
     assert draws.shape == (5, 3000, 6)
-    members = enumerate(fitted.estimators_, 1)
-    parts = [member.generate_missing(X, 1000, random_state=seed) for seed, member in members]
-    each = np.concatenate(parts, axis=1)
     error = draws.std(axis=1) / np.sqrt(3000)
-    assert np.all(np.abs(draws.mean(axis=1) - each.mean(axis=1)) < 6 * error)
-    np.testing.assert_allclose(draws.std(axis=1), each.std(axis=1), rtol=0.15)
-    again = fitted.generate_missing(X, 3000, random_state=0)
-    np.testing.assert_array_equal(draws, again)
+    # Errors of rows that were left out have a mean near zero.
+    assert np.all(np.abs(draws.mean(axis=1) - fitted.generate_missing(X)) < 12 * error)
+    again = fitted.generate_missing(X[:2], 3000, random_state=0)
+    np.testing.assert_allclose(draws[:2], again, rtol=1e-10)
 
 
-def test_single_draws_are_not_always_of_the_first(fitted, digits):
-    """What the members generate is moved apart, which tells of whom a draw is."""
-    X, M, _ = digits
-    moved = copy.deepcopy(fitted)
-    for number, member in enumerate(moved.estimators_):
-        member.module_.decoder.heads[0].layer.bias.data += 1e4 * number
-
-    def members_of(n_samples, seed):
-        draws = moved.generate_missing(X[:1], n_samples, random_state=seed)[0, :, 0]
-        return np.round(draws / M[:, 0].std() / 1e4).astype(int).tolist()
-
-    assert {members_of(1, seed)[0] for seed in range(30)} == {0, 1, 2}
-    assert sorted(members_of(3, 0)) == [0, 1, 2]
-    assert sorted(np.bincount(members_of(7, 0)).tolist()) == [2, 2, 3]
+def test_draws_in_few_rows_at_a_time(fitted, digits, monkeypatch):
+    X = digits[0]
+    whole = fitted.generate_missing(X, 3, random_state=0)
+    monkeypatch.setattr(blocks, "CHUNK_NUMBERS", 600)
+    np.testing.assert_allclose(fitted.generate_missing(X, 3, random_state=0), whole, rtol=1e-10)
 
 
 @pytest.mark.parametrize("n_samples", [0, -1, 1.5, True])
@@ -187,7 +254,9 @@ def test_defaults_are_those_of_the_classifier():
     ("params", "error", "match"),
     [
         ({"estimator": StandardScaler()}, ValueError, "The 'estimator' parameter of CMMDEnsemble"),
-        ({"n_estimators": 0}, ValueError, "The 'n_estimators' parameter of CMMDEnsemble"),
+        ({"n_estimators": 1}, ValueError, "The 'n_estimators' parameter of CMMDEnsemble"),
+        ({"generators": {"a": 3}}, TypeError, "must be a scikit-learn regressor"),
+        ({"n_estimators": 300}, ValueError, "leave out other rows each, but X has 240"),
         ({"estimator__omega": 2}, ValueError, "The 'omega' parameter of CMMDClassifier"),
     ],
 )

@@ -144,6 +144,10 @@ class Side:
         joined = parts[0] if len(parts) == 1 else np.hstack(parts)
         return joined.astype(dtype, copy=False)
 
+    def read(self, table: Table, rows: np.ndarray | slice) -> np.ndarray:
+        """Return some rows in the units of the data, the blocks in the order of the fit."""
+        return np.hstack([table.blocks[key].read(rows) for key in self.widths])
+
     def in_units(self, values: np.ndarray) -> np.ndarray:
         """Bring standardised values, the last axis the columns, to the units of the data."""
         # Values of float32 data may be beyond float32 in the units of the missing modality.

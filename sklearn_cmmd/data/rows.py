@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -72,6 +72,11 @@ class FitData:
             classes = np.unique(self.y[known], return_counts=True)[1]
         n_unlabelled = np.sum(counts) - n_labelled
         return RowCounts(int(n_labelled), int(n_unlabelled), int(n_pairs), classes)
+
+    def without(self, left_out: np.ndarray) -> "FitData":
+        """Return the same rows, of which those that are left out do not count."""
+        weight = np.where(left_out, 0, self.weight)
+        return replace(self, weight=check_weight(weight, len(weight)))
 
     def check_form(self, layout: Layout, caller: str) -> None:
         """Raise a ValueError unless the data have the classes and likelihoods of a layout."""
@@ -307,6 +312,11 @@ class PairedRows(torch.utils.data.Dataset[Any]):
         if self.missing is not None:
             missing = View(self.missing.index_select(0, numbers), present)
         return Batch(observed, missing, y, *weights)
+
+    def apart(self, left_out: np.ndarray) -> tuple["PairedRows", "PairedRows"]:
+        """Return the rows that are not left out, and those that are, by a mask of all there are."""
+        out = left_out[self.index.numpy()]
+        return self.subset(np.flatnonzero(~out)), self.subset(np.flatnonzero(out))
 
     def split(self, fraction: float, seed: int) -> tuple["PairedRows", "PairedRows"]:
         """Hold out a fraction of the labelled rows.

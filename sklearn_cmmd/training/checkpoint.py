@@ -23,7 +23,7 @@ from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.rows import FitData
 from sklearn_cmmd.training.state import Snapshot, TrainingState, Watch
 
-FORMAT = "2"
+FORMAT = "3"
 # Writing takes at most this share of the time.
 WRITING_SHARE = 0.1
 
@@ -122,7 +122,9 @@ def _tensors_of(state: TrainingState) -> tuple[dict[str, Tensor], dict[str, Any]
     about = {
         "epochs": {kind: each.epoch for kind, each in snapshots.items()},
         "history": state.history,
-        "watches": {name: [watch.loss, watch.misses] for name, watch in state.watches.items()},
+        "watches": {
+            name: [watch.loss, watch.reached, watch.misses] for name, watch in state.watches.items()
+        },
     }
     # A file of safetensors holds each piece of memory once.
     return {name: value.detach().cpu().clone() for name, value in tensors.items()}, about

@@ -154,10 +154,11 @@ class Loop:
 
     @property
     def _is_done(self) -> bool:
-        schedule = self.plan.schedule
-        misses = [watch.misses for watch in self.state.watches.values()]
-        waited = bool(misses) and min(misses) >= schedule.n_iter_no_change
-        return self.is_stopped or waited or self.state.epoch >= schedule.max_epochs
+        schedule, watches = self.plan.schedule, self.state.watches
+        waited = [watch.misses >= schedule.watched[name][1] for name, watch in watches.items()]
+        if waited and all(waited):
+            return True
+        return self.is_stopped or self.state.epoch >= schedule.max_epochs
 
     def _finished(self, failure: str | None, interrupted: bool) -> Trained:
         """Bring back the weights of the best epoch, or of the last good one, with their moments."""
@@ -219,9 +220,9 @@ class Loop:
         self.state.last = Snapshot.take(number, self.module, self.optimizer)
         self.state.streams = self.streams.states()
         if self.held_out is not None:
-            schedule = self.plan.schedule
-            for name, watch in self.state.watches.items():
-                watch.note(losses[f"valid_{name}"], self.state.last, schedule.tol)
+            for name, (tolerance, _) in self.plan.schedule.watched.items():
+                watch = self.state.watches[name]
+                watch.note(losses[f"valid_{name}"], self.state.last, tolerance)
         return losses
 
     def _means(self, prefix: str, tallies: Iterator[Tensor]) -> dict[str, float]:

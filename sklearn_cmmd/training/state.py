@@ -46,18 +46,23 @@ class Snapshot:
 
 @dataclass
 class Watch:
-    """The best epoch by one loss of the rows held out, and the number of epochs since."""
+    """The best epoch by one loss of the rows held out, and how long it has been waited for more.
+
+    `misses` are the epochs since the loss fell by more than a tolerance, to `reached`.
+    """
 
     best: Snapshot | None = None
     loss: float = float("inf")
+    reached: float = float("inf")
     misses: int = 0
 
     def note(self, loss: float, last: Snapshot, tol: float) -> None:
-        """Note whether the loss has fallen by more than the tolerance."""
-        if self.best is None or loss < self.loss - tol:
-            self.best, self.loss, self.misses = last, loss, 0
-        else:
-            self.misses += 1
+        """Note the loss of the last epoch."""
+        if self.best is None or loss < self.loss:
+            self.best, self.loss = last, loss
+        self.misses += 1
+        if self.reached == float("inf") or loss < self.reached - tol:
+            self.reached, self.misses = loss, 0
 
 
 @dataclass

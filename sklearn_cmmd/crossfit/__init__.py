@@ -1,0 +1,1 @@
+"""What an ensemble learns from the rows that its members did not see."""

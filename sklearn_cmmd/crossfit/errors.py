@@ -1,0 +1,143 @@
+r"""Errors of the generated view for rows that its members did not see: intervals, draws, scores.
+
+The error of a column, over its expected size s for the row, is as likely to be the k-th smallest of
+those of n rows and a new one, for every k. So the new one lies within the ⌈(n + 1) coverage⌉-th
+smallest size with at least this probability, if the new row is like the others [1]_. Where rows
+belong to groups, each group counts as one row, whose weight its rows share.
+
+The expected size is a regression of the absolute errors on x_O, by trees that are asked about rows
+that they did not see, either.
+
+References
+----------
+.. [1] Vovk. "Cross-conformal predictors." Annals of Mathematics and Artificial Intelligence 74
+   (2015).
+"""
+
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestRegressor
+
+N_TREES, LEAST_ROWS_OF_LEAF, N_COMPONENTS = 50, 10, 10
+# Fewer rows tell nothing of how large the errors of one row are.
+LEAST_ROWS = 50
+# No error is expected to be smaller than this share of the column's mean.
+LEAST_SHARE = 0.25
+
+
+class ErrorSizes:
+    """The expected sizes of errors, by row and column, from x_O.
+
+    Trees predict the first principal components of the sizes.
+    """
+
+    def __init__(self, x: np.ndarray, errors: np.ndarray, depends_on_row: bool, seed: int) -> None:
+        sizes = np.abs(errors)
+        self.mean = sizes.mean(axis=0)
+        # A column without any error has some size all the same, since it is divided by.
+        self.mean[self.mean == 0] = np.finfo(np.float32).eps
+        self.trees: Any = None
+        self.known = np.broadcast_to(self.mean, sizes.shape)
+        if not depends_on_row or len(x) < LEAST_ROWS:
+            return
+        self.components = PCA(min(N_COMPONENTS, *sizes.shape), random_state=seed).fit(sizes)
+        self.trees = RandomForestRegressor(
+            N_TREES,
+            min_samples_leaf=LEAST_ROWS_OF_LEAF,
+            max_features=0.5,
+            bootstrap=True,
+            oob_score=True,
+            random_state=seed,
+        )
+        targets = self.components.transform(sizes)
+        self.trees.fit(x, targets[:, 0] if targets.shape[1] == 1 else targets)
+        self.known = self._sizes(self.trees.oob_prediction_)
+        self.trees.oob_prediction_ = None
+
+    def expected(self, x: np.ndarray) -> np.ndarray:
+        """Return the expected sizes, (n, columns)."""
+        if self.trees is None:
+            return np.broadcast_to(self.mean, (len(x), len(self.mean)))
+        return self._sizes(self.trees.predict(x))
+
+    def _sizes(self, scores: np.ndarray) -> np.ndarray:
+        scores = scores.reshape(len(scores), -1)
+        return np.maximum(self.components.inverse_transform(scores), LEAST_SHARE * self.mean)
+
+
+@dataclass
+class ViewErrors:
+    """Errors of one modality, in standardised units, and what follows from them.
+
+    `errors` and `known`, their expected sizes, are of shape (n, columns). `weight`, (n,), adds up
+    to one for each group, so that it is one where there are no groups. `whole` says which columns
+    hold whole numbers alone.
+    """
+
+    errors: np.ndarray
+    known: np.ndarray
+    weight: np.ndarray
+    whole: np.ndarray
+    sizes: ErrorSizes
+
+    @classmethod
+    def of(
+        cls,
+        x: np.ndarray,
+        errors: np.ndarray,
+        weight: np.ndarray,
+        whole: np.ndarray,
+        depends_on_row: bool,
+        seed: int,
+    ) -> "ViewErrors":
+        """Learn the expected sizes of errors."""
+        sizes = ErrorSizes(x, errors, depends_on_row, seed)
+        known, sizes.known = sizes.known, np.empty(0)
+        return cls(errors.astype(np.float32), known.astype(np.float32), weight, whole, sizes)
+
+    def bound(self, coverage: float) -> np.ndarray:
+        """Return how many expected sizes an error is below with this probability, (columns,).
+
+        A ValueError says that there are too few rows or groups.
+        """
+        ratios = np.abs(self.errors) / self.known
+        order = np.argsort(ratios, axis=0)
+        reached = np.cumsum(self.weight[order], axis=0)
+        n = float(self.weight.sum())
+        # What adds up to a whole number of rows may be off by a rounding error.
+        needed = coverage * (n + 1) - 1e-6
+        if needed > n:
+            raise ValueError(
+                f"coverage={coverage} takes {int(np.ceil(coverage / (1 - coverage) - 1e-6))} rows "
+                f"with x_M, or groups of such rows, but fit had {n:.0f}. Lower coverage."
+            )
+        last = (reached >= needed).argmax(axis=0)
+        return np.asarray(np.take_along_axis(ratios, order, axis=0)[last, np.arange(len(last))])
+
+    def drawn(self, expected: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+        """Draw errors of whole rows: (n, draws, columns) from uniform noise (n, draws).
+
+        They are those of rows of the fit, and as much larger as the row is expected to have larger
+        ones. So columns go together as they do in the data.
+        """
+        total = np.cumsum(self.weight)
+        chosen = np.searchsorted(total, uniform * total[-1], side="right").clip(0, len(total) - 1)
+        here, there = (np.sqrt(np.square(each).mean(axis=1)) for each in (expected, self.known))
+        ratio = here[:, None] / there[chosen]
+        return self.errors[chosen] * ratio[:, :, None]
+
+    def squares(self, errors: np.ndarray, expected: np.ndarray) -> np.ndarray:
+        """Return the sum over the columns of squared errors over their mean squares, (n,)."""
+        of_column = np.square(self.errors / self.known).mean(axis=0)
+        of_column = np.maximum(of_column, np.finfo(np.float32).eps)
+        return np.asarray((np.square(errors / expected) / of_column).sum(axis=1))
+
+
+def check_coverage(coverage: Any) -> None:
+    """Raise a ValueError unless this is a probability between 0 and 1."""
+    if not isinstance(coverage, Real) or isinstance(coverage, bool) or not 0 < float(coverage) < 1:
+        raise ValueError(f"coverage must be a number between 0 and 1. Got {coverage!r} instead.")

@@ -1,0 +1,123 @@
+"""A member of an ensemble: an estimator and the regressions of the same rows, and what they say."""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import DataConversionWarning
+
+from sklearn_cmmd._classifier import CMMDClassifier
+from sklearn_cmmd.crossfit.generators import MOST_ROWS, Regressors, fitted, predicted
+from sklearn_cmmd.data.blocks import row_chunks
+from sklearn_cmmd.data.layout import Side
+from sklearn_cmmd.data.rows import FitData, read_fit_data
+from sklearn_cmmd.data.tables import Table
+from sklearn_cmmd.exceptions import CMMDWarning
+
+
+@dataclass
+class Member:
+    """An estimator, and for each missing modality the regressions on the same rows."""
+
+    estimator: CMMDClassifier
+    regressors: list[list[Any]]
+
+    @property
+    def side(self) -> Side:
+        """The missing modalities, as they were where this member learned."""
+        side: Side = self.estimator._missing_side
+        return side
+
+    def standardised(self, table: Table, rows: np.ndarray) -> np.ndarray:
+        """Return some rows of x_O as this member reads them."""
+        return self.estimator._plan.layout.observed.standardised(table, rows, np.float64)
+
+    def means(self, table: Table, rows: np.ndarray) -> np.ndarray:
+        """Return what each generator says of some rows: (generators, n, columns), in units."""
+        own = self.estimator._means(table, rows)
+        if not any(self.regressors):
+            return own[None]
+        x = self.standardised(table, rows)
+        parts = np.empty((1 + len(self.regressors[0]), *own.shape))
+        for modality, regressors in zip(self.side.modalities, self.regressors, strict=True):
+            for number, values in enumerate(predicted(regressors, x, modality), 1):
+                parts[number][:, modality.columns] = values
+        parts = self.side.in_units(parts)
+        parts[0] = own
+        return parts
+
+
+@dataclass
+class LeftOut:
+    """What a member says of rows that it did not see.
+
+    `log_proba` is of those with a label, whose numbers are `labelled`. `errors`, (generators, n,
+    columns), are those of the means for the rows `pairs`, in units of the member's scales, and
+    `whole` says which columns hold whole numbers alone there.
+    """
+
+    labelled: np.ndarray
+    log_proba: np.ndarray
+    pairs: np.ndarray = field(default_factory=lambda: np.empty(0, int))
+    errors: Any = None
+    whole: Any = None
+
+
+def fit_member(
+    estimator: CMMDClassifier,
+    left_out: np.ndarray,
+    asked: np.ndarray,
+    generators: str | Regressors | None,
+    X: Any,
+    y: Any,
+    X_missing: Any,
+    sample_weight: Any,
+) -> tuple[Member, LeftOut]:
+    """Fit a member without the rows that are left out, and ask it about those of them `asked`."""
+    estimator._fit_without(left_out, X, y, X_missing, sample_weight)
+    layout = estimator._plan.layout
+    with warnings.catch_warnings():  # which the fit has given
+        for category in (CMMDWarning, DataConversionWarning):
+            warnings.simplefilter("ignore", category)
+        data = read_fit_data(estimator, X, y, X_missing, sample_weight, layout, "score")
+    member = Member(estimator, _regressors(estimator, data, left_out, generators))
+    labelled = asked[data.labelled[asked]]
+    found = LeftOut(labelled, estimator._labels(data.x, True, labelled))
+    if data.x_missing is not None:
+        found.pairs = asked[data.present[asked].any(axis=1)]
+        truth = member.side.read(data.x_missing, found.pairs)
+        errors = truth - member.means(data.x, found.pairs)
+        found.errors = (errors / member.side.scale).astype(np.float32)
+        found.whole = (np.isnan(truth) | (truth == np.rint(truth))).all(axis=0)
+    return member, found
+
+
+def chunks(table: Table, width: int) -> Iterator[np.ndarray]:
+    """Yield the numbers of rows, so many at a time that columns of this width stay small."""
+    for part in row_chunks(table.n_rows, max(width, table.n_columns)):
+        yield np.arange(table.n_rows)[part]
+
+
+def _regressors(
+    estimator: CMMDClassifier,
+    data: FitData,
+    left_out: np.ndarray,
+    generators: str | Regressors | None,
+) -> list[list[Any]]:
+    """Fit the regressions of each missing modality on the rows that have it."""
+    side, table = estimator._plan.layout.missing, data.x_missing
+    if side is None or table is None:
+        return []
+    fits: list[list[Any]] = []
+    # An ensemble gives every member a number.
+    seed: Any = estimator.random_state
+    for modality, has in zip(side.modalities, data.present.T, strict=True):
+        rows = np.flatnonzero((has > 0) & (data.weight > 0) & ~left_out)
+        if generators == "auto":
+            rows = np.random.default_rng(seed).permutation(rows)[:MOST_ROWS]
+        x = estimator._plan.layout.observed.standardised(data.x, rows, np.float64)
+        values = side.standardised(table, rows, np.float64)
+        fits.append(fitted(generators, x, values[:, modality.columns], data.weight[rows], seed))
+    return fits
