@@ -12,6 +12,7 @@ MODULES = (
     "accuracy",
     "few_labels",
     "defaults",
+    "generation",
     "updates",
     "speed",
     "gpu",

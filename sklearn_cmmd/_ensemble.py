@@ -417,7 +417,7 @@ class CMMDEnsemble(
         for_values: np.random.Generator,
     ) -> None:
         """Replace draws of binary values and classes, as many as the regressions have weight."""
-        views = [view for view in self._views if not view.is_real and view.weights[0] < 1]
+        views = [view for view in self._views if not view.adds_errors and view.weights[0] < 1]
         if not views:
             return
         n_samples = draws.shape[1]

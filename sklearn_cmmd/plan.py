@@ -195,6 +195,8 @@ def _specs(side: Side | None, linear_from: int | None = None) -> tuple[ViewSpec,
             axis=modality.axis,
             weight=float(modality.weight),
             linear=linear_from is not None and _is_linear(modality, linear_from),
+            rates=side.rates(modality) if modality.likelihood == "counts" else (),
+            unit=side.unit(modality) if modality.likelihood == "counts" else (),
         )
         for modality, scale in zip(side.modalities, side.likelihood_scales, strict=True)
     ]

@@ -96,6 +96,8 @@ def predicted(regressors: Sequence[Any], x: np.ndarray, modality: Modality) -> l
 
 def in_range(values: np.ndarray, modality: Modality) -> np.ndarray:
     """Bring means to values that the likelihood can have."""
+    if modality.likelihood == "counts":
+        return np.maximum(values, 0)
     if modality.likelihood not in ("bernoulli", "categorical"):
         return values
     values = np.clip(values, 0, 1)

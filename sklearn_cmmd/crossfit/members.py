@@ -44,8 +44,7 @@ class Member:
         for modality, regressors in zip(self.side.modalities, self.regressors, strict=True):
             for number, values in enumerate(predicted(regressors, x, modality), 1):
                 parts[number][:, modality.columns] = values
-        parts = self.side.in_units(parts)
-        parts[0] = own
+        parts[0], parts[1:] = own, self.side.in_units(parts[1:])
         return parts
 
 

@@ -36,7 +36,8 @@ class View:
     @property
     def adds_errors(self) -> bool:
         """Whether draws are means and errors of rows of the fit."""
-        return self.is_real and self.errors is not None
+        is_counts = self.modality.likelihood == "counts"
+        return self.errors is not None and (self.is_real or is_counts)
 
     @property
     def known_errors(self) -> ViewErrors:
@@ -68,7 +69,8 @@ class View:
         """Add errors of whole rows to the means: (n, draws, columns) from noise (n, draws)."""
         errors = self.known_errors
         drawn = errors.drawn(errors.sizes.expected(x), uniform) * self.scale
-        return means[:, None] + drawn
+        drawn += means[:, None]
+        return drawn if self.is_real else np.rint(np.maximum(drawn, 0))
 
     def squares(self, values: np.ndarray, means: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return how far values are from the means, a sum of squares for each row."""

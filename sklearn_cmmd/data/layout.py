@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,12 @@ from sklearn_cmmd.data.targets import Targets
 from sklearn_cmmd.exceptions import CodesWarning
 
 UNSCALED = ("bernoulli", "categorical")
+# So rare are counts of which there are none.
+LEAST_RATE = 1e-3
 # Whole numbers up to the one, in a modality of columns up to the other, may be codes of classes.
 LARGEST_CODE, MOST_CODE_COLUMNS = 9, 20
+# The least share of zeros among whole numbers that are taken for counts.
+MANY_ZEROS = 0.5
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,8 @@ class Side:
 
     The modalities have their columns as arrays of positions, and the likelihoods of missing ones
     resolved. Widths, shapes of a row if it has more axes, and column names are those of the blocks
-    of the data, by name. `loc` is subtracted from the columns, which are then divided by `scale`.
+    of the data, by name. `loc` is subtracted from the columns, which are then divided by `scale`;
+    `mean` is that of the columns in the units of the data.
     """
 
     name: str
@@ -39,6 +45,7 @@ class Side:
     column_names: dict[str, Any]
     loc: np.ndarray
     scale: np.ndarray
+    mean: np.ndarray
 
     @classmethod
     def learn(
@@ -61,7 +68,16 @@ class Side:
             ]
         loc, scale = _standardisation(modalities, statistics, table.name)
         names, widths = table.names, table.widths
-        return cls(table.name, tuple(modalities), widths, table.shapes, names, loc, scale)
+        return cls(
+            table.name,
+            tuple(modalities),
+            widths,
+            table.shapes,
+            names,
+            loc,
+            scale,
+            statistics.mean,
+        )
 
     def check(self, table: Table) -> None:
         """Raise a ValueError unless the table has the blocks and columns of the fit."""
@@ -112,9 +128,9 @@ class Side:
         """Raise a ValueError if further data have values that a likelihood cannot have."""
         for modality, has in zip(self.modalities, present.T, strict=True):
             having = weight * has
-            if modality.likelihood in UNSCALED and having.any():
+            if modality.likelihood in (*UNSCALED, "counts") and having.any():
                 part = ColumnStatistics.of_block(table.columns_of(modality), having)
-                _check_values(modality, part.least.min(), part.greatest.max(), table, having)
+                _check_values(modality, part, table, having)
 
     @property
     def sizes(self) -> list[int]:
@@ -130,6 +146,14 @@ class Side:
             else tuple((modality.scale / self.scale[modality.columns]).tolist())
             for modality in self.modalities
         ]
+
+    def rates(self, modality: Modality) -> tuple[float, ...]:
+        """Return the means of counts by column."""
+        return tuple(np.maximum(self.mean[modality.columns], LEAST_RATE).tolist())
+
+    def unit(self, modality: Modality) -> tuple[float, ...]:
+        """Return the scales of the columns."""
+        return tuple(self.scale[modality.columns].tolist())
 
     def standardise(self, key: str, has_gaps: bool = False) -> Standardise:
         """Return what brings a block to standardised units."""
@@ -247,6 +271,10 @@ def _standardisation(
     for modality in modalities:
         if name == "X_missing" and modality.likelihood in UNSCALED:
             loc[modality.columns], scale[modality.columns] = 0.0, 1.0
+        elif name == "X_missing" and modality.likelihood == "counts":
+            loc[modality.columns] = 0.0
+            # A power of two, so that counts are whole again when they come back.
+            scale[modality.columns] = 2 ** np.rint(np.log2(scale[modality.columns]))
         elif len(modality.shape or ()) > 1:
             loc[modality.columns], scale[modality.columns] = pool(statistics, modality)
     return loc, scale
@@ -256,18 +284,35 @@ def _with_likelihood(
     modality: Modality, statistics: ColumnStatistics, table: Table, weight: np.ndarray
 ) -> Modality:
     """Resolve "auto", and check that the values are ones that the likelihood can have."""
-    columns = modality.columns
-    low, high = statistics.least[columns].min(), statistics.greatest[columns].max()
-    if modality.likelihood == "auto":
-        is_binary = low >= 0 and high <= 1 and statistics.integer[columns].all()
-        return modality.resolved(likelihood="bernoulli" if is_binary else "gaussian")
-    _check_values(modality, low, high, table, weight)
-    return modality
+    mine = statistics.of_columns(modality.columns)
+    if modality.likelihood != "auto":
+        _check_values(modality, mine, table, weight)
+        return modality
+    likelihood = "gaussian"
+    if mine.least.min() >= 0 and mine.integer.all():
+        if mine.greatest.max() <= 1:
+            likelihood = "bernoulli"
+        elif _are_counts(mine) and not isinstance(modality.scale, Real):
+            likelihood = "counts"
+    return modality.resolved(likelihood=likelihood)
+
+
+def _are_counts(statistics: ColumnStatistics) -> bool:
+    """Return whether whole numbers are counts: many of them zero, spread wider than their mean."""
+    is_wide = statistics.variance.mean() > statistics.mean.mean()
+    return bool(is_wide and statistics.zero.mean() >= MANY_ZEROS)
 
 
 def _check_values(
-    modality: Modality, low: float, high: float, table: Table, weight: np.ndarray
+    modality: Modality, statistics: ColumnStatistics, table: Table, weight: np.ndarray
 ) -> None:
+    low, high = statistics.least.min(), statistics.greatest.max()
+    if modality.likelihood == "counts" and not (low >= 0 and statistics.integer.all()):
+        raise ValueError(
+            f"Counts are whole numbers from 0 on, but {modality.name!r} of X_missing has others, "
+            f"from {low:g} to {high:g}. Use likelihood='gaussian' (from the first fit on, where "
+            "'auto' chose counts by its values)."
+        )
     if modality.likelihood == "bernoulli" and (low < 0 or high > 1):
         raise ValueError(
             f"A Bernoulli modality has values in [0, 1], but {modality.name!r} of X_missing "

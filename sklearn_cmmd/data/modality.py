@@ -9,7 +9,7 @@ from typing import Any
 
 from sklearn_cmmd._spelling import Spelled
 
-LIKELIHOODS = ("auto", "gaussian", "laplace", "bernoulli", "categorical")
+LIKELIHOODS = ("auto", "gaussian", "laplace", "bernoulli", "categorical", "counts")
 NETWORKS = ("auto", "mlp", "conv1d", "conv2d")
 ROLES = ("prior", "encoder", "decoder")
 NUMBERS_OR = {"weight": ("size",), "scale": ("column", "row")}
@@ -33,12 +33,13 @@ class Modality(Spelled):
         Shape of a row, such as (28, 28), which the columns fill in the order in which they are
         named. None takes it from the data: arrays with more than two axes bring their own, columns
         are flat.
-    likelihood : {"auto", "gaussian", "laplace", "bernoulli", "categorical"}, default="auto"
+    likelihood : str, default="auto"
         Distribution of a missing modality given x_O and z. "gaussian" and "laplace" are for real
         values, which are standardised inside and given back in their own units; "bernoulli" for
-        values in [0, 1]; "categorical" for classes in one-hot form along `axis`. "auto" takes
-        "bernoulli" if all values are 0 or 1, else "gaussian". Without effect on an observed
-        modality.
+        values in [0, 1]; "categorical" for classes in one-hot form along `axis`; "counts" for whole
+        numbers from 0 on, as negative binomial variables. "auto" takes "bernoulli" if all values
+        are 0 or 1; "counts" if they are whole numbers, at least half of them zero and their
+        variance above their mean; else "gaussian". Without effect on an observed modality.
     network : str, callable or dict, default="auto"
         Network of the modality, one of
 
@@ -57,7 +58,8 @@ class Modality(Spelled):
           function that takes the width of the input and the shape of the output, channels first,
           and returns a module from (batch, width) to (batch, \*shape): values in standardised
           units for "gaussian" and "laplace", log-odds for "bernoulli", unnormalised
-          log-probabilities for "categorical". With scale="row" the shape's first axis is twice as
+          log-probabilities for "categorical", logarithms of means over those of the columns for
+          "counts". With scale="row" the shape's first axis is twice as
           long, for values and logarithms of scales.
     weight : float or "size", default=1.0
         Weight of a missing modality's log-likelihood. "size" is the number of values of the
@@ -67,11 +69,11 @@ class Modality(Spelled):
         Which axis of the shape holds channels, if one does. Arrays with more than one axis are
         standardised as a whole, or each channel by itself.
     scale : {"column", "row"} or float, default="column"
-        Standard deviation of "gaussian", scale b of "laplace". "column" learns one scale for each
-        column, under a prior worth 300 rows that pulls it towards the column's standard deviation
-        (see `Objective`). "row" learns one for each row and column, as in the paper. Learned scales
-        are at least 3 % of the column's standard deviation. A number fixes the scale, in the units
-        of the data.
+        Standard deviation of "gaussian", scale b of "laplace", r of "counts", whose variance is
+        mean + mean² / r. "column" learns one for each column; but for counts, a prior worth 300
+        rows pulls it towards the column's standard deviation (see `Objective`). "row" learns one
+        for each row and column, as in the paper. Learned scales are at least 3 % of the column's
+        standard deviation. A number fixes the scale, in the units of the data; but for counts.
     axis : int, default=-1
         Axis of the shape along which the classes of "categorical" are.
 
@@ -110,6 +112,11 @@ class Modality(Spelled):
                     f"{parameter} of modality {self.name!r} must be a positive number or one of "
                     f"{list(names)}. Got {value!r} instead."
                 )
+        if self.likelihood == "counts" and not isinstance(self.scale, str):
+            raise ValueError(
+                f"scale of modality {self.name!r} must be 'column' or 'row', since r of counts is "
+                f"learned. Got {self.scale!r} instead."
+            )
         if not isinstance(self.axis, Integral):
             raise TypeError(f"axis of modality {self.name!r} must be an int. Got {self.axis!r}.")
         if self.shape is not None:

@@ -21,6 +21,7 @@ class ColumnStatistics:
     least: np.ndarray
     greatest: np.ndarray
     integer: np.ndarray  # whether all values are whole numbers
+    zero: np.ndarray  # share of the values that are zero
 
     @classmethod
     def of(
@@ -43,19 +44,29 @@ class ColumnStatistics:
                     values[modality.columns] = getattr(part, name)
         return cls(**whole | {"integer": whole["integer"].astype(bool)})
 
+    def of_columns(self, columns: np.ndarray) -> "ColumnStatistics":
+        """Return the statistics of some columns."""
+        parts = {field.name: getattr(self, field.name)[columns] for field in fields(self)}
+        return type(self)(**parts)
+
     @classmethod
     def of_block(cls, block: Block, weight: np.ndarray) -> "ColumnStatistics":
         """Return the statistics of the rows of positive weight."""
         n_columns = block.shape[1]
         scaler = StandardScaler()
         integer = np.ones(n_columns, bool)
+        zeros, total = np.zeros(n_columns), 0.0
         least, greatest = np.full(n_columns, np.inf), np.full(n_columns, -np.inf)
         for values, part in block.distinct(weight):
             scaler.partial_fit(values, sample_weight=part)
             integer &= (values == np.rint(values)).all(axis=0)
             least = np.minimum(least, values.min(axis=0))
             greatest = np.maximum(greatest, values.max(axis=0))
-        return cls(scaler.mean_, scaler.scale_, scaler.var_, least, greatest, integer)
+            counted = np.ones(len(values)) if part is None else part
+            zeros += counted @ (values == 0)
+            total += counted.sum()
+        mean, scale, variance = scaler.mean_, scaler.scale_, scaler.var_
+        return cls(mean, scale, variance, least, greatest, integer, zeros / total)
 
 
 def pool(statistics: ColumnStatistics, modality: Modality) -> tuple[np.ndarray, np.ndarray]:

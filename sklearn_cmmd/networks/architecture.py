@@ -19,7 +19,7 @@ class ViewSpec:
     `prior`, `encoder` and `decoder` say which network it has in each of the three; those that say
     "auto" go through one network together, each of the others through its own. In the decoder, an
     observed modality is read and a missing one is generated. `linear` says whether a missing one
-    has a linear path from x_O.
+    has a linear path from x_O. Counts are in units of `unit`, and of the means `rates`, by column.
     """
 
     columns: tuple[int, ...]
@@ -33,6 +33,8 @@ class ViewSpec:
     axis: int = -1
     weight: float = 1.0
     linear: bool = False
+    rates: tuple[float, ...] = ()
+    unit: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from sklearn_cmmd.networks.custom import CustomBody, CustomGenerator
 from sklearn_cmmd.networks.likelihoods import (
     BernoulliLikelihood,
     CategoricalLikelihood,
+    CountsLikelihood,
     GaussianLikelihood,
     Head,
     LaplaceLikelihood,
@@ -162,5 +163,7 @@ def _likelihood(block: ViewSpec) -> Likelihood:
         return BernoulliLikelihood(n)
     if block.likelihood == "categorical":
         return CategoricalLikelihood(n, block.grid.shape, block.axis)
+    if block.likelihood == "counts":
+        return CountsLikelihood(n, block.scale, block.rates, block.unit)
     kind = {"gaussian": GaussianLikelihood, "laplace": LaplaceLikelihood}[block.likelihood]
     return kind(n, block.scale)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
+from scipy.stats import nbinom
 from torch import Tensor, nn
 
 
@@ -95,6 +96,34 @@ class Bernoulli(NamedTuple):
 
     def sample(self, uniform: Tensor) -> Tensor:
         return (uniform < self.mean).to(self.logits)
+
+
+class NegativeBinomial(NamedTuple):
+    """Independent counts, in units of `unit`, by logarithms of their means and of r.
+
+    The variance is mean + mean² / r. `log_r` may be one for all rows.
+    """
+
+    log_rate: Tensor
+    log_r: Tensor
+    unit: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        return torch.exp(self.log_rate) / self.unit
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        count, r = x * self.unit, torch.exp(self.log_r)
+        log_total = torch.logaddexp(self.log_rate, self.log_r)
+        log_choices = torch.lgamma(count + r) - torch.lgamma(r) - torch.lgamma(count + 1)
+        log_shares = count * (self.log_rate - log_total) + r * (self.log_r - log_total)
+        return (log_choices + log_shares).sum(-1)
+
+    def sample(self, uniform: Tensor) -> Tensor:
+        logs = self.log_rate, self.log_r
+        rate, r = (torch.exp(each).double().numpy(force=True) for each in logs)
+        counts = nbinom.ppf(uniform.numpy(force=True), r, r / (r + rate))
+        return torch.from_numpy(counts).to(self.log_rate) / self.unit
 
 
 class Categorical(NamedTuple):

@@ -5,8 +5,10 @@ before all scales.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,10 +19,12 @@ from sklearn_cmmd.networks.distributions import (
     Distribution,
     Gaussian,
     Laplace,
+    NegativeBinomial,
 )
 from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.networks.mlp import HEAD_GAIN, layer
 
+RATE_BOUND = 4.0
 # A name says how a scale is learned; numbers, one for each column, fix it.
 Scale = str | tuple[float, ...]
 
@@ -108,6 +112,37 @@ class LaplaceLikelihood(ScaledLikelihood):
 
     def forward(self, raw: Tensor) -> Laplace:
         return Laplace(*self.split(raw))
+
+
+class CountsLikelihood(ScaledLikelihood):
+    """Negative binomial counts, in units of `unit`; means begin at `rates`.
+
+    What is learned of the scale is the logarithm of r, for which there is no prior.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        scale: Scale,
+        rates: Sequence[float],
+        unit: Sequence[float],
+        bound: float = 7.0,
+    ) -> None:
+        super().__init__(features, scale, power=1.0, bound=bound)
+        self.log_rates: Tensor
+        self.unit: Tensor
+        for name, values in (("log_rates", np.log(rates)), ("unit", unit)):
+            buffer = torch.tensor(values, dtype=torch.float32, device="cpu")
+            self.register_buffer(name, buffer, persistent=False)
+
+    def forward(self, raw: Tensor) -> NegativeBinomial:
+        relative, log_r = self.split(raw)
+        # At most 55 times the mean of the column, however unusual x_O is.
+        relative = RATE_BOUND * torch.tanh(relative / RATE_BOUND)
+        return NegativeBinomial(self.log_rates + relative, log_r, self.unit)
+
+    def prior_loss(self) -> None:
+        return None
 
 
 class BernoulliLikelihood(Likelihood):

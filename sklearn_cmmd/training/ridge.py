@@ -5,7 +5,9 @@ coefficients are :math:`V (\lambda + \nu)^{-1} c`. A column's penalty :math:`\nu
 least generalised cross-validation [1]_,
 
 .. math:: GCV(\nu) = \frac{n \lVert Y - \hat Y \rVert^2}
-    {(n - 1 - \sum \lambda / (\lambda + \nu))^2}.
+    {(n - 1 - 1.2 \sum \lambda / (\lambda + \nu))^2},
+
+in which a degree of freedom costs 1.2 rather than 1, against interpolation [2]_.
 
 `sklearn.linear_model.RidgeCV` does the same with arrays in memory. Here rows may be streamed or on
 a GPU, and are read once.
@@ -17,6 +19,8 @@ References
 ----------
 .. [1] Golub, Heath, Wahba. Generalized cross-validation as a method for choosing a good ridge
    parameter. Technometrics 21 (1979).
+.. [2] Kim, Gu. Smoothing spline Gaussian regression: more scalable computation via efficient
+   approximation. Journal of the Royal Statistical Society B 66 (2004).
 """
 
 from collections.abc import Callable, Iterator
@@ -30,6 +34,9 @@ from sklearn_cmmd.data.rows import PairedRows
 from sklearn_cmmd.networks.cmmd import CMMD
 
 PENALTIES = torch.logspace(-5, 2, 15, dtype=torch.float64, device="cpu").tolist()  # a row
+# What a degree of freedom costs. At 1, a few rows that nearly repeat, in x_O and in x_M, make a
+# regression that goes through all rows the best: of two views of words, rmse 2.1 instead of .97.
+COST = 1.2
 CHUNK_ROWS = 4096
 # With more columns than this, no more rows than this are looked at.
 MOST_DIMENSIONS = 4096
@@ -138,8 +145,10 @@ def penalties(spectrum: Spectrum) -> tuple[Tensor, Tensor]:
     for nu in [n * each for each in PENALTIES]:
         shrunk = (values + 2 * nu) / (values + nu).square()
         error = (total - shrunk @ squares).clamp_min(0)
-        free = n - 1 - (values / (values + nu)).sum()
-        score = n * error / free.clamp_min(0).square()
+        free = n - 1 - COST * (values / (values + nu)).sum()
+        if free <= 0:
+            continue
+        score = n * error / free.square()
         better = score < least
         least, penalty = torch.where(better, score, least), torch.where(better, nu, penalty)
     return penalty, (1 - least * n / total).nan_to_num(0, 0, 0).clamp(0, 1)
