@@ -24,23 +24,23 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_cmmd._classifier import ClassProbabilities, CMMDClassifier, check_callers
 from sklearn_cmmd._generative import GenerativeMixin
-from sklearn_cmmd._random import seed_sequence, uniform_streams
+from sklearn_cmmd._random import seed_sequence
 from sklearn_cmmd.crossfit.errors import check_coverage
 from sklearn_cmmd.crossfit.folds import asked_rows, checked_groups, fold_of_rows
 from sklearn_cmmd.crossfit.generators import (
     LEAST_PAIRS,
     check_generators,
     names_of,
-    sampled,
 )
-from sklearn_cmmd.crossfit.members import LeftOut, Member, chunks, fit_member
+from sklearn_cmmd.crossfit.members import LeftOut, Member, fit_member
+from sklearn_cmmd.crossfit.mixture import Mixture
 from sklearn_cmmd.crossfit.temperature import best_temperature, log_odds, tempered
-from sklearn_cmmd.crossfit.views import View, learned_views, usual_shares
+from sklearn_cmmd.crossfit.views import View, learned_views
 from sklearn_cmmd.data.containers import unwrapped
 from sklearn_cmmd.data.rows import FitData, read_fit_data
 from sklearn_cmmd.data.tables import Table
 from sklearn_cmmd.data.targets import Targets
-from sklearn_cmmd.exceptions import CMMDWarning, DerailedWarning, ReencodedLabelsWarning
+from sklearn_cmmd.exceptions import CMMDWarning
 from sklearn_cmmd.groups import GroupedParameters
 from sklearn_cmmd.plan import Plan
 
@@ -188,39 +188,56 @@ class CMMDEnsemble(
         seeds = seed_sequence(self.random_state).generate_state(self.n_estimators + 1) >> 1
         own, *of_members = seeds.tolist()
         fold = fold_of_rows(data, self.n_estimators, groups, own)
-        asked = asked_rows(data, fold, own)
         generators = self.generators
         if generators == "auto" and data.counts.pairs < LEAST_PAIRS:
             generators = None
-        fits = Parallel(self.n_jobs)(
-            delayed(_fitted)(
+        members, found = self._fitted_members(
+            of_members,
+            fold,
+            asked_rows(data, fold, own),
+            generators,
+            X,
+            y,
+            X_missing,
+            sample_weight,
+        )
+        self.folds_ = fold
+        self.estimators_ = [member.estimator for member in members]
+        self._take_over()
+        self.temperature_ = self._best_temperature(found, data)
+        views: list[View] = []
+        if data.x_missing is not None:
+            labels = None if groups is None else checked_groups(groups, data.x.n_rows)
+            views = learned_views(members, found, data, labels, own)
+        self._mixture, names = Mixture(members, views), names_of(generators)
+        self.weights_ = {
+            view.modality.name: dict(zip(names, view.weights.tolist(), strict=True))
+            for view in views
+        }
+        return self
+
+    def _fitted_members(
+        self,
+        seeds: Sequence[int],
+        fold: np.ndarray,
+        asked: np.ndarray,
+        generators: Any,
+        *data: Any,
+    ) -> tuple[list[Member], list[LeftOut]]:
+        """Fit the members; return them and what they say of the rows asked about."""
+        jobs = [
+            delayed(fit_member)(
                 number == 0,
-                member,
+                estimator,
                 fold == number,
                 asked[fold[asked] == number],
                 generators,
-                X,
-                y,
-                X_missing,
-                sample_weight,
+                *data,
             )
-            for number, member in enumerate(self._unfitted(of_members))
-        )
-        self.folds_ = fold
-        self._members, found = (list(part) for part in zip(*fits, strict=True))
-        self.estimators_ = [member.estimator for member in self._members]
-        self._take_over()
-        self.temperature_ = self._best_temperature(found, data)
-        self._views: list[View] = []
-        if data.x_missing is not None:
-            labels = None if groups is None else checked_groups(groups, data.x.n_rows)
-            self._views = learned_views(self._members, found, data, labels, own)
-        names = names_of(generators)
-        self.weights_ = {
-            view.modality.name: dict(zip(names, view.weights.tolist(), strict=True))
-            for view in self._views
-        }
-        return self
+            for number, estimator in enumerate(self._unfitted(seeds))
+        ]
+        members, found = zip(*Parallel(self.n_jobs)(jobs), strict=True)
+        return list(members), list(found)
 
     def _data(self, X: Any, y: Any, X_missing: Any, sample_weight: Any) -> FitData:
         """Check the data; the first member says what there is to say of them."""
@@ -231,12 +248,10 @@ class CMMDEnsemble(
 
     def _take_over(self) -> None:
         """Say what the members found in the data."""
-        first = self.estimators_[0]
-        self.classes_ = first.classes_
-        self.n_features_in_ = first.n_features_in_
         self.__dict__.pop("feature_names_in_", None)
-        if hasattr(first, "feature_names_in_"):
-            self.feature_names_in_ = first.feature_names_in_
+        for name in ("classes_", "n_features_in_", "feature_names_in_"):
+            if hasattr(self.estimators_[0], name):
+                setattr(self, name, getattr(self.estimators_[0], name))
 
     @property
     def _targets(self) -> Targets:  # type: ignore[override]
@@ -296,16 +311,10 @@ class CMMDEnsemble(
         check_coverage(coverage)
         check_is_fitted(self)
         side, table = self._missing_side, self.estimators_[0]._read(X)
-        bounds = [view.known_errors.bound(coverage) for view in self._views]
-        ends = [np.empty((table.n_rows, len(side.scale))) for _ in ("lower", "upper")]
-        for rows, x, means in self._asked(table):
-            for view, bound in zip(self._views, bounds, strict=True):
-                columns = view.modality.columns
-                for end, values in zip(
-                    ends, view.interval(means[:, columns], x, bound), strict=True
-                ):
-                    end[rows[:, None], columns] = values
-        lower, upper = (side.as_given(self._rounded(end, table), table.index) for end in ends)
+        lower, upper = (
+            side.as_given(rounded(end, table), table.index)
+            for end in self._mixture.intervals(table, coverage)
+        )
         return lower, upper
 
     def score_pairs(self, X: Any, X_missing: Any) -> np.ndarray:
@@ -323,7 +332,7 @@ class CMMDEnsemble(
         ndarray of shape (n,)
             Share of the rows of the fit whose two sides went together no better, when they were
             left out. A small one says that the sides may be of different rows: of new rows like
-            those of the fit, at most a share of p has p or less. NaN where a row has no missing
+            those of the fit, about a share of p has p or less. NaN where a row has no missing
             modality.
 
         Raises
@@ -332,106 +341,18 @@ class CMMDEnsemble(
             If the ensemble was fitted without `X_missing`, or the data are not in its form.
         """
         check_is_fitted(self)
-        side, first = self._missing_side, self.estimators_[0]
-        layout = self._plan.layout
+        first, layout = self.estimators_[0], self._plan.layout
+        self._missing_side  # noqa: B018  (an error if there is none)
         data = read_fit_data(first, first._opened(X), None, X_missing, None, layout, "score")
-        squares = np.full((data.x.n_rows, len(self._views)), np.nan)
-        for rows, x, means in self._asked(data.x):
-            values = side.read(cast(Table, data.x_missing), rows)
-            for number, view in enumerate(self._views):
-                columns = view.modality.columns
-                squares[rows, number] = view.squares(values[:, columns], means[:, columns], x)
-        return usual_shares(self._views, squares)
+        return self._mixture.usual_shares(data.x, cast(Table, data.x_missing))
 
     def _generated(self, X: Any, n_samples: int | None, seed: Any) -> tuple[np.ndarray, Any]:
-        check_is_fitted(self)
         table = self.estimators_[0]._read(X)
-        if n_samples is not None:
-            return self._draws(table, n_samples, seed), table.index
-        values = np.empty((table.n_rows, len(self._missing_side.scale)))
-        for rows, _, means in self._asked(table):
-            values[rows] = means
-        return self._rounded(values, table), table.index
-
-    def _asked(
-        self, table: Table, n_draws: int = 1
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Yield numbers of rows, standardised x_O, and the means of x_M in units, by chunks."""
-        for rows in chunks(table, n_draws * len(self._missing_side.scale)):
-            yield rows, self._members[0].standardised(table, rows), self._mixed(table, rows)
-
-    def _mixed(self, table: Table, rows: np.ndarray) -> np.ndarray:
-        """Return the means of x_M, (n, columns), mixed of all generators and members."""
-        each = self._of_generators(table, rows)
-        mixed = np.empty(each.shape[1:])
-        for view in self._views:
-            columns = view.modality.columns
-            mixed[:, columns] = np.tensordot(view.weights, each[:, :, columns], 1)
-        return mixed
-
-    def _of_generators(self, table: Table, rows: np.ndarray) -> np.ndarray:
-        """Return the means of x_M by generator, (generators, n, columns), over the members."""
-        total = sum(member.means(table, rows) for member in self._members)
-        return np.asarray(total, np.float64) / len(self._members)
-
-    def _rounded(self, values: np.ndarray, table: Table) -> np.ndarray:
-        """Bring values in the units of the data to the precision of X, if they fit into it."""
-        return values.astype(np.result_type(table.dtype, np.min_scalar_type(np.abs(values).max())))
-
-    def _draws(self, table: Table, n_samples: int, seed: Any) -> np.ndarray:
-        for_errors, for_members, *for_others = uniform_streams(seed, 4)
-        draws = np.empty((table.n_rows, n_samples, len(self._missing_side.scale)))
-        if not all(view.adds_errors for view in self._views):
-            draws[:] = self._draws_of_members(table, n_samples, for_members)
-        every = np.arange(n_samples)[:, None]
-        for rows, x, means in self._asked(table, n_samples):
-            uniform = for_errors.random((len(rows), n_samples))
-            for view in self._views:
-                columns = view.modality.columns
-                if view.adds_errors:
-                    drawn = view.drawn(means[:, columns], x, uniform)
-                    draws[rows[:, None, None], every, columns] = drawn
-        self._draw_of_regressions(draws, table, *for_others)
-        return self._rounded(draws, table)
-
-    def _draws_of_members(
-        self, table: Table, n_samples: int, random: np.random.Generator
-    ) -> np.ndarray:
-        """Draw from the members, each of which has its share of the draws."""
-        n_members = len(self._members)
-        # Member by member in a random order, so that few draws are not always of the first.
-        of_member = random.permutation(n_members)[np.arange(n_samples) % n_members]
-        draws = []
-        for number, member in enumerate(self._members):
-            n_mine, seed = int(np.sum(of_member == number)), int(random.integers(2**31))
-            if n_mine:
-                draws.append(member.estimator._draws(table, n_mine, seed))
-        order = np.argsort(np.argsort(of_member, kind="stable"))
-        return np.concatenate(draws, axis=1)[:, order]
-
-    def _draw_of_regressions(
-        self,
-        draws: np.ndarray,
-        table: Table,
-        for_generator: np.random.Generator,
-        for_values: np.random.Generator,
-    ) -> None:
-        """Replace draws of binary values and classes, as many as the regressions have weight."""
-        views = [view for view in self._views if not view.adds_errors and view.weights[0] < 1]
-        if not views:
-            return
-        n_samples = draws.shape[1]
-        for rows in chunks(table, draws[0].size):
-            each = self._of_generators(table, rows)
-            uniform = for_generator.random((len(rows), n_samples))
-            noise = for_values.random((len(rows), *draws.shape[1:]))
-            for view in views:
-                columns = view.modality.columns
-                generator = np.searchsorted(np.cumsum(view.weights)[:-1], uniform, side="right")
-                row, draw = np.nonzero(generator)
-                means = each[generator[row, draw], row][:, columns]
-                values = sampled(view.modality, means, noise[row, draw][:, columns])
-                draws[rows[row][:, None], draw[:, None], columns] = values
+        if n_samples is None:
+            values = self._mixture.means(table)
+        else:
+            values = self._mixture.draws(table, n_samples, seed)
+        return rounded(values, table), table.index
 
     def _best_temperature(self, found: Sequence[LeftOut], data: FitData) -> float:
         multilabel = self._targets.multilabel
@@ -473,13 +394,7 @@ class CMMDEnsemble(
         return tags
 
 
-def _fitted(is_first: bool, *args: Any) -> tuple[Member, LeftOut]:
-    """Fit a member. What is wrong with the data is said once, by the first."""
-    with warnings.catch_warnings():
-        # The ensemble has looked at the callers itself.
-        warnings.simplefilter("ignore", ReencodedLabelsWarning)
-        if not is_first:
-            for category in (CMMDWarning, DataConversionWarning):
-                warnings.simplefilter("ignore", category)
-            warnings.simplefilter("default", DerailedWarning)
-        return fit_member(*args)
+def rounded(values: np.ndarray, table: Table) -> np.ndarray:
+    """Bring values in the units of the data to the precision of X, if they fit into it."""
+    greatest = np.abs(values).max(initial=0)
+    return values.astype(np.result_type(table.dtype, np.min_scalar_type(greatest)))

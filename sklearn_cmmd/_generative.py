@@ -42,9 +42,10 @@ class GenerativeMixin:
         X : as in `fit`, of shape (n, ...)
             The observed modalities, in the form of the fit.
         n_samples : int, default=None
-            Number of draws for each row, of z from p(z|x_O) and then of x_M from p(x_M|x_O, z).
-            In an ensemble each is of another member, as far as there are enough. None returns the
-            mean of p(x_M|x_O, z) at the mean of p(z|x_O); of an ensemble the mean over its members.
+            Number of draws for each row, of z from p(z|x_O) and then of x_M from p(x_M|x_O, z); an
+            ensemble adds errors of rows that its members left out to its mean. None returns the
+            mean of p(x_M|x_O, z) at the mean of p(z|x_O); of an ensemble the mixture of its members
+            and its regressions.
         random_state : int, RandomState instance or None, default=None
             Seed of the draws. The draws of a row do not depend on the rows after it: those of
             ``X[:10]`` are the first ten of those of `X`.

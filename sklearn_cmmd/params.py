@@ -80,8 +80,9 @@ early_stopping : bool or "auto", default="auto"
     Whether to hold out labelled rows, to stop when their loss no longer falls, and to restore the
     weights of the best epoch. A transformer watches the whole loss. A classifier watches the
     classification loss, and for the decoder the reconstruction from the prior: training goes on as
-    long as one of both falls, and the decoder is that of its own best epoch. "auto" stops early
-    from 500 labelled rows on (without any labels, from 500 rows), and never in `partial_fit`.
+    long as one of both falls, the second by .01 nats a value in half as many epochs, and the
+    decoder is that of its own best epoch. "auto" stops early from 500 labelled rows on (without any
+    labels, from 500 rows), and never in `partial_fit`.
 validation_fraction : float, default=0.1
     Share of the labelled rows held out for early stopping, in (0, 1). Every class keeps a row to
     train on.

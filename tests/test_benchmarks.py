@@ -15,7 +15,7 @@ if not (ROOT / "benchmarks").is_dir():
     pytest.skip("the benchmarks are not here", allow_module_level=True)
 
 from benchmarks import __main__ as entry
-from benchmarks import baselines, gpu, reports, splits, tasks
+from benchmarks import baselines, generation, gpu, reports, splits, tasks
 from benchmarks.bare import bare_of
 from benchmarks.pairs import DEVELOPMENT, HELD_BACK, Pair
 from benchmarks.sizes import SMALL, TOY, loop_of
@@ -112,6 +112,22 @@ def test_scores_of_a_perfect_and_of_an_ignorant_method():
     assert ignorant["wrong"] == "x60"
 
 
+def test_scores_of_draws_and_intervals():
+    true = np.random.default_rng(0).normal(size=(400, 20))
+    draws = np.random.default_rng(1).normal(size=(400, 200, 20))
+    found = generation.scores_of_draws(draws, true)
+    # Of a standard normal variable the CRPS is 1 / √π on average.
+    assert found["crps"] == pytest.approx(1 / np.sqrt(np.pi), rel=0.03)
+    assert found["sums_covered"] == pytest.approx(0.9, abs=0.03)
+    sharp = generation.scores_of_draws(0.01 * draws + true[:, None], true)
+    assert sharp["energy"] < 0.05 * found["energy"]
+    ends = np.quantile(draws, [0.05, 0.95], axis=(0, 1))
+    scores = generation.scores_of_intervals(ends[0], ends[1] + 0 * true, true)
+    assert scores["covered"] == pytest.approx(0.9, abs=0.01)
+    assert scores["width"] == pytest.approx(2 * 1.645, rel=0.02)
+    assert scores["deviation"] < 0.03
+
+
 def test_the_twin_has_the_prior_and_the_classifier(digits, small):
     X, M, y = digits
     model = CMMDClassifier(missing=[Modality("m")], **small | {"max_epochs": 1})
@@ -203,6 +219,7 @@ OPTIONS = {
     "accuracy": [*ONE, "--methods", "CMMD", baselines.TWIN, "LR", *ORACLES, "ridge"],
     "few_labels": [*ONE, "--methods", "CMMD", "two stages", baselines.TWIN, "LR", *ORACLES],
     "defaults": [*ONE, "--variants", "gain 1 at first", "averaged weights", "alpha=10, omega=1.0"],
+    "generation": [*ONE, "--pairs", "sixteen", "--methods", "ensemble", "CMMD", "conformal ridge"],
     "updates": ONE,
     "speed": ["--cases", "steps", "threads", "predictions"],
     "acoustic_inversion": ONE,

@@ -6,6 +6,7 @@ import torch
 from scipy.stats import nbinom
 
 from sklearn_cmmd import CMMDClassifier, CMMDEnsemble, Modality
+from sklearn_cmmd.networks.distributions import NegativeBinomial
 from sklearn_cmmd.networks.likelihoods import CountsLikelihood
 from tests.conftest import SMALL
 
@@ -43,11 +44,23 @@ def test_density_is_that_of_scipy():
 def test_draws_are_negative_binomial():
     likelihood = CountsLikelihood(1, "column", [2.0], [0.5])
     uniform = torch.rand(20000, 1, generator=torch.Generator().manual_seed(0), dtype=torch.double)
-    drawn = likelihood(torch.zeros(20000, 1)).sample(uniform) * 0.5
+    with torch.no_grad():
+        drawn = likelihood(torch.zeros(20000, 1)).sample(uniform) * 0.5
     assert (drawn == drawn.round()).all()
     # r is one, so that the variance is 2 + 4.
     assert drawn.mean() == pytest.approx(2, abs=0.08)
     assert drawn.var() == pytest.approx(6, rel=0.1)
+
+
+@pytest.mark.parametrize(("rate", "r"), [(0.05, 0.1), (2.0, 0.5), (30.0, 4.0), (2000.0, 200.0)])
+def test_draws_are_those_of_scipy(rate, r):
+    parts = [torch.tensor([each], dtype=torch.float64).log() for each in (rate, r)]
+    uniform = torch.rand(4000, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    drawn = NegativeBinomial(*parts, torch.ones(1)).sample(uniform)[:, 0].numpy()
+    truth = nbinom(r, r / (r + rate))
+    grid = np.unique(truth.ppf([0.05, 0.3, 0.5, 0.8, 0.95, 0.99]))
+    found = (drawn[:, None] <= grid).mean(axis=0)
+    np.testing.assert_allclose(found, truth.cdf(grid), atol=4 * 0.5 / np.sqrt(4000))
 
 
 def test_density_has_gradients_everywhere():

@@ -134,7 +134,9 @@ class ViewErrors:
         """Return the sum over the columns of squared errors over their mean squares, (n,)."""
         of_column = np.square(self.errors / self.known).mean(axis=0)
         of_column = np.maximum(of_column, np.finfo(np.float32).eps)
-        return np.asarray((np.square(errors / expected) / of_column).sum(axis=1))
+        ratios = np.square(errors / expected) / of_column
+        # No more than a row of the fit can have, which is part of the mean.
+        return np.asarray(np.minimum(ratios, len(self.errors)).sum(axis=1))
 
 
 def check_coverage(coverage: Any) -> None:

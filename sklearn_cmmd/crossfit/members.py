@@ -1,7 +1,6 @@
 """A member of an ensemble: an estimator and the regressions of the same rows, and what they say."""
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,11 +9,10 @@ from sklearn.exceptions import DataConversionWarning
 
 from sklearn_cmmd._classifier import CMMDClassifier
 from sklearn_cmmd.crossfit.generators import MOST_ROWS, Regressors, fitted, predicted
-from sklearn_cmmd.data.blocks import row_chunks
 from sklearn_cmmd.data.layout import Side
 from sklearn_cmmd.data.rows import FitData, read_fit_data
 from sklearn_cmmd.data.tables import Table
-from sklearn_cmmd.exceptions import CMMDWarning
+from sklearn_cmmd.exceptions import CMMDWarning, DerailedWarning, ReencodedLabelsWarning
 
 
 @dataclass
@@ -65,38 +63,45 @@ class LeftOut:
 
 
 def fit_member(
+    is_first: bool,
     estimator: CMMDClassifier,
     left_out: np.ndarray,
     asked: np.ndarray,
     generators: str | Regressors | None,
-    X: Any,
-    y: Any,
-    X_missing: Any,
-    sample_weight: Any,
+    *data: Any,
 ) -> tuple[Member, LeftOut]:
-    """Fit a member without the rows that are left out, and ask it about those of them `asked`."""
-    estimator._fit_without(left_out, X, y, X_missing, sample_weight)
-    layout = estimator._plan.layout
-    with warnings.catch_warnings():  # which the fit has given
-        for category in (CMMDWarning, DataConversionWarning):
-            warnings.simplefilter("ignore", category)
-        data = read_fit_data(estimator, X, y, X_missing, sample_weight, layout, "score")
-    member = Member(estimator, _regressors(estimator, data, left_out, generators))
-    labelled = asked[data.labelled[asked]]
-    found = LeftOut(labelled, estimator._labels(data.x, True, labelled))
-    if data.x_missing is not None:
-        found.pairs = asked[data.present[asked].any(axis=1)]
-        truth = member.side.read(data.x_missing, found.pairs)
-        errors = truth - member.means(data.x, found.pairs)
+    """Fit a member without the rows that are left out, and ask it about those of them `asked`.
+
+    What is wrong with the data, `X`, `y`, `X_missing` and `sample_weight`, is said once, by the
+    first member.
+    """
+    with warnings.catch_warnings():
+        # The ensemble has looked at the callers itself.
+        warnings.simplefilter("ignore", ReencodedLabelsWarning)
+        if not is_first:
+            _ignore_what_was_said()
+            warnings.simplefilter("default", DerailedWarning)
+        estimator._fit_without(left_out, *data)
+    with warnings.catch_warnings():
+        _ignore_what_was_said()
+        X, y, X_missing, weight = data
+        layout = estimator._plan.layout
+        read = read_fit_data(estimator, X, y, X_missing, weight, layout, "score")
+    member = Member(estimator, _regressors(estimator, read, left_out, generators))
+    labelled = asked[read.labelled[asked]]
+    found = LeftOut(labelled, estimator._labels(read.x, True, labelled))
+    if read.x_missing is not None:
+        found.pairs = asked[read.present[asked].any(axis=1)]
+        truth = member.side.read(read.x_missing, found.pairs)
+        errors = truth - member.means(read.x, found.pairs)
         found.errors = (errors / member.side.scale).astype(np.float32)
         found.whole = (np.isnan(truth) | (truth == np.rint(truth))).all(axis=0)
     return member, found
 
 
-def chunks(table: Table, width: int) -> Iterator[np.ndarray]:
-    """Yield the numbers of rows, so many at a time that columns of this width stay small."""
-    for part in row_chunks(table.n_rows, max(width, table.n_columns)):
-        yield np.arange(table.n_rows)[part]
+def _ignore_what_was_said() -> None:
+    for category in (CMMDWarning, DataConversionWarning):
+        warnings.simplefilter("ignore", category)
 
 
 def _regressors(

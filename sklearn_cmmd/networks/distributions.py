@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
-from scipy.stats import nbinom
 from torch import Tensor, nn
 
 
@@ -120,10 +119,29 @@ class NegativeBinomial(NamedTuple):
         return (log_choices + log_shares).sum(-1)
 
     def sample(self, uniform: Tensor) -> Tensor:
-        logs = self.log_rate, self.log_r
-        rate, r = (torch.exp(each).double().numpy(force=True) for each in logs)
-        counts = nbinom.ppf(uniform.numpy(force=True), r, r / (r + rate))
-        return torch.from_numpy(counts).to(self.log_rate) / self.unit
+        # A Poisson variable whose rate is one of gamma; each gets half of the noise's digits.
+        digits = uniform.double() * 2**26
+        first, second = (digits.floor() + 0.5) / 2**26, digits.frac().clamp_min(2.0**-27)
+        r = torch.exp(self.log_r.double()).expand_as(first)
+        log_high = torch.log(r + 12 * r.sqrt() + 60)
+        log_x = _root(lambda t: torch.special.gammainc(r, t.exp()), first, -60, log_high)
+        rate = torch.exp(log_x + self.log_rate.double() - self.log_r.double())
+        high = rate + 12 * rate.sqrt() + 60
+        counts = _root(lambda k: torch.special.gammaincc(k + 1, rate), second, -1, high).ceil()
+        return counts.clamp_min(0).to(self.log_rate) / self.unit
+
+
+def _root(
+    increasing: Callable[[Tensor], Tensor], value: Tensor, low: float, high: Tensor
+) -> Tensor:
+    """Return where a function reaches values between those at two ends, by bisection."""
+    lower, upper = torch.full_like(high, low), high
+    for _ in range(50):
+        middle = (lower + upper) / 2
+        is_below = increasing(middle) < value
+        lower = torch.where(is_below, middle, lower)
+        upper = torch.where(is_below, upper, middle)
+    return upper
 
 
 class Categorical(NamedTuple):

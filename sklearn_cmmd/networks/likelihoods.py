@@ -8,7 +8,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -131,7 +130,7 @@ class CountsLikelihood(ScaledLikelihood):
         super().__init__(features, scale, power=1.0, bound=bound)
         self.log_rates: Tensor
         self.unit: Tensor
-        for name, values in (("log_rates", np.log(rates)), ("unit", unit)):
+        for name, values in (("log_rates", [math.log(rate) for rate in rates]), ("unit", unit)):
             buffer = torch.tensor(values, dtype=torch.float32, device="cpu")
             self.register_buffer(name, buffer, persistent=False)
 
