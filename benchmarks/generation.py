@@ -78,12 +78,13 @@ def _fit(task: Task, model: Any, **params: Any) -> float:
 
 def ensemble(task: Task) -> dict[str, Outcome]:
     """Fit the ensemble; beside it stands what its members say alone."""
-    model = CMMDEnsemble(task.cmmd(), n_estimators=N_FOLDS, random_state=task.seed)
-    # Of fewer groups, none can be sure of nine in ten.
-    has_many = task.groups is not None and len(np.unique(task.groups)) > 1 / (1 - LEVEL)
-    seconds = _fit(task, model, **({"groups": task.groups} if has_many else {}))
+    n_groups = len(task.y) if task.groups is None else len(np.unique(task.groups))
+    n_members = min(N_FOLDS, n_groups)
+    model = CMMDEnsemble(task.cmmd(), n_estimators=n_members, random_state=task.seed)
+    seconds = _fit(task, model, **({} if task.groups is None else {"groups": task.groups}))
     mixed = Generated(**vars(outcome_of(model, task, generates=True)), fit_seconds=seconds)
-    mixed.intervals = model.generate_intervals(task.X_test, LEVEL)
+    if n_groups > 1 / (1 - LEVEL):  # fewer cannot be sure of nine in ten
+        mixed.intervals = model.generate_intervals(task.X_test, LEVEL)
     members = [outcome_of(member, task, generates=True) for member in model.estimators_]
     alone = Outcome(proba=np.mean([each.proba for each in members], axis=0))
     alone.labels = model.classes_[alone.proba.argmax(axis=1)]

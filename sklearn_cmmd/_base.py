@@ -249,6 +249,9 @@ class BaseCMMD(
         widest = max(table.n_columns, self._plan.architecture.n_missing)
         step = max(1, min(PREDICTION_ROWS, CHUNK_NUMBERS // widest) // n_draws)
         n_rows = table.n_rows if rows is None else len(rows)
+        if not n_rows:  # one row says what none looks like
+            some = np.zeros(1, int)
+            return self._predict(table, compute, finish, n_draws, some)[:0]
         module, values = self._module_for(table.dtype), np.empty(0)
         dtype = next(module.parameters()).dtype
         observed = self._plan.layout.observed

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -23,6 +23,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_cmmd._classifier import ClassProbabilities, CMMDClassifier, check_callers
+from sklearn_cmmd._fitting import unchanged_by_errors
 from sklearn_cmmd._generative import GenerativeMixin
 from sklearn_cmmd._random import seed_sequence
 from sklearn_cmmd.crossfit.errors import check_coverage
@@ -36,9 +37,10 @@ from sklearn_cmmd.crossfit.members import LeftOut, Member, fit_member
 from sklearn_cmmd.crossfit.mixture import Mixture
 from sklearn_cmmd.crossfit.temperature import best_temperature, log_odds, tempered
 from sklearn_cmmd.crossfit.views import View, learned_views
+from sklearn_cmmd.data.alignment import warn_of_another_order
 from sklearn_cmmd.data.containers import unwrapped
 from sklearn_cmmd.data.rows import FitData, read_fit_data
-from sklearn_cmmd.data.tables import Table
+from sklearn_cmmd.data.tables import check_row_counts, presence, read_table
 from sklearn_cmmd.data.targets import Targets
 from sklearn_cmmd.exceptions import CMMDWarning
 from sklearn_cmmd.groups import GroupedParameters
@@ -183,13 +185,19 @@ class CMMDEnsemble(
         if y is not None:
             check_callers(y)
         check_generators(self.generators)
-        X = unwrapped(X, "X")
+        with unchanged_by_errors(self):
+            return self._fit(unwrapped(X, "X"), y, X_missing, sample_weight, groups)
+
+    def _fit(self, X: Any, y: Any, X_missing: Any, sample_weight: Any, groups: Any) -> Self:
+        """Check everything, fit the members, and take in what they say of rows left out."""
         data = self._data(X, y, X_missing, sample_weight)
         seeds = seed_sequence(self.random_state).generate_state(self.n_estimators + 1) >> 1
         own, *of_members = seeds.tolist()
-        fold = fold_of_rows(data, self.n_estimators, groups, own)
+        codes = None if groups is None else checked_groups(groups, data.x)
+        fold = fold_of_rows(data, self.n_estimators, codes, own)
         generators = self.generators
-        if generators == "auto" and data.counts.pairs < LEAST_PAIRS:
+        pairs = data.present[data.weight > 0].sum(axis=0)
+        if generators == "auto" and pairs.min(initial=LEAST_PAIRS) < LEAST_PAIRS:
             generators = None
         members, found = self._fitted_members(
             of_members,
@@ -207,8 +215,7 @@ class CMMDEnsemble(
         self.temperature_ = self._best_temperature(found, data)
         views: list[View] = []
         if data.x_missing is not None:
-            labels = None if groups is None else checked_groups(groups, data.x.n_rows)
-            views = learned_views(members, found, data, labels, own)
+            views = learned_views(members, found, data, codes, own)
         self._mixture, names = Mixture(members, views), names_of(generators)
         self.weights_ = {
             view.modality.name: dict(zip(names, view.weights.tolist(), strict=True))
@@ -312,7 +319,7 @@ class CMMDEnsemble(
         check_is_fitted(self)
         side, table = self._missing_side, self.estimators_[0]._read(X)
         lower, upper = (
-            side.as_given(rounded(end, table), table.index)
+            side.as_given(end.astype(side.dtype_of(table.dtype)), table.index)
             for end in self._mixture.intervals(table, coverage)
         )
         return lower, upper
@@ -341,10 +348,13 @@ class CMMDEnsemble(
             If the ensemble was fitted without `X_missing`, or the data are not in its form.
         """
         check_is_fitted(self)
-        first, layout = self.estimators_[0], self._plan.layout
-        self._missing_side  # noqa: B018  (an error if there is none)
-        data = read_fit_data(first, first._opened(X), None, X_missing, None, layout, "score")
-        return self._mixture.usual_shares(data.x, cast(Table, data.x_missing))
+        side, table = self._missing_side, self.estimators_[0]._read(X)
+        missing = read_table(X_missing, "X_missing", self, gaps=True)
+        check_row_counts(table.n_rows, {"X_missing": missing})
+        side.check(missing)
+        presence(missing, side.modalities)
+        warn_of_another_order(table.row_labels | missing.row_labels)
+        return self._mixture.usual_shares(table, missing)
 
     def _generated(self, X: Any, n_samples: int | None, seed: Any) -> tuple[np.ndarray, Any]:
         table = self.estimators_[0]._read(X)
@@ -352,13 +362,14 @@ class CMMDEnsemble(
             values = self._mixture.means(table)
         else:
             values = self._mixture.draws(table, n_samples, seed)
-        return rounded(values, table), table.index
+        return values.astype(self._missing_side.dtype_of(table.dtype)), table.index
 
     def _best_temperature(self, found: Sequence[LeftOut], data: FitData) -> float:
         multilabel = self._targets.multilabel
         rows = np.concatenate([part.labelled for part in found])
         odds = log_odds(np.concatenate([part.log_proba for part in found]), multilabel)
-        return best_temperature(odds, self._targets.encode(data.y, data.labelled)[rows], multilabel)
+        y = self._targets.encode(data.y, data.labelled)[rows]
+        return best_temperature(odds, y, multilabel, data.weight[rows])
 
     def _one_by_one(self) -> Iterator[CMMDClassifier]:
         """Yield the members. What is wrong with the data is said once, by the first."""
@@ -373,6 +384,11 @@ class CMMDEnsemble(
         members = [self._member().set_params(random_state=seed) for seed in seeds]
         for number, member in enumerate(members):
             if member.checkpoint_dir is not None:
+                if not isinstance(self.random_state, Integral):
+                    raise ValueError(
+                        "checkpoint_dir of an ensemble needs random_state, an int: without it, the "
+                        "next fit has other members."
+                    )
                 member.checkpoint_dir = Path(member.checkpoint_dir) / f"member-{number}"
         return members
 
@@ -392,9 +408,3 @@ class CMMDEnsemble(
         tags.classifier_tags = member.classifier_tags
         tags.transformer_tags = member.transformer_tags
         return tags
-
-
-def rounded(values: np.ndarray, table: Table) -> np.ndarray:
-    """Bring values in the units of the data to the precision of X, if they fit into it."""
-    greatest = np.abs(values).max(initial=0)
-    return values.astype(np.result_type(table.dtype, np.min_scalar_type(greatest)))

@@ -172,7 +172,8 @@ def _loop(
     rows, fraction = data.rows(plan.layout, device), plan.schedule.validation_fraction
     if left_out is not None:
         rows, out = rows.apart(left_out)
-        held_out = out if fraction else None
+        has_label = bool(len(out.positions_by_label[0]))
+        held_out = out if fraction and has_label else None
     elif fraction:
         rows, held_out = rows.split(fraction, estimator._split_seed)
     module = estimator.module_.to(device)

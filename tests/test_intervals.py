@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from sklearn_cmmd import CMMDClassifier, CMMDEnsemble, Modality
+from sklearn_cmmd.exceptions import RowOrderWarning
 from tests.conftest import SMALL
 
 N_TRAIN, N_TEST = 400, 400
@@ -197,3 +198,13 @@ def test_data_in_other_units():
     assert covered(fitted, x, far).mean() > 0.8
     lower, upper = fitted.generate_intervals(x)
     assert np.median(upper - lower) == pytest.approx(1e-3 * 10, rel=0.5)
+
+
+def test_pairs_in_another_order_and_in_part(fitted):
+    x, m, _ = make(10, 0)
+    frames = pd.DataFrame(x), pd.DataFrame(m)[::-1]
+    with pytest.warns(RowOrderWarning):
+        fitted.score_pairs(*frames)
+    m[3, 0] = np.nan
+    with pytest.raises(ValueError, match="Row 3 of X_missing lacks 1 of the 2 values"):
+        fitted.score_pairs(x, m)

@@ -7,19 +7,20 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils import column_or_1d
 
+from sklearn_cmmd.data.alignment import labels_of, warn_of_another_order
 from sklearn_cmmd.data.rows import FitData
-from sklearn_cmmd.data.tables import check_row_counts
+from sklearn_cmmd.data.tables import Table, check_row_counts
 
 NEVER = -1
 # So many rows tell as much of errors as more would, and are kept as long as the numbers are few.
 MOST_ROWS, LEAST_ROWS, MOST_NUMBERS = 5000, 200, 20_000_000
 
 
-def fold_of_rows(data: FitData, n_folds: int, groups: Any, seed: int) -> np.ndarray:
+def fold_of_rows(data: FitData, n_folds: int, groups: np.ndarray | None, seed: int) -> np.ndarray:
     """Deal rows to folds: return the number of the fold that leaves a row out, or `NEVER`.
 
-    Classes and rows without a label are dealt evenly, groups whole. A class of one row is always
-    learned from.
+    Classes, rows without a label and rows without a modality are dealt evenly, groups whole. The
+    only row of a class is always learned from, and its group.
 
     Raises
     ------
@@ -34,17 +35,27 @@ def fold_of_rows(data: FitData, n_folds: int, groups: Any, seed: int) -> np.ndar
         fold = np.empty(n_rows, int)
         fold[order] = np.arange(n_rows) % n_folds
     else:
-        fold = _by_groups(strata, checked_groups(groups, n_rows), n_folds, seed)
+        fold = _by_groups(strata, groups, n_folds, seed)
     if data.y is not None and data.y.ndim == 1:
-        _, code, count = np.unique(data.y[data.labelled], return_inverse=True, return_counts=True)
-        fold[np.flatnonzero(data.labelled)[count[code] == 1]] = NEVER
+        known = np.flatnonzero(data.labelled & (data.weight > 0))
+        _, code, count = np.unique(data.y[known], return_inverse=True, return_counts=True)
+        single = known[count[code] == 1]
+        fold[single if groups is None else np.isin(groups, groups[single])] = NEVER
     return fold
 
 
-def checked_groups(groups: Any, n_rows: int) -> np.ndarray:
-    """Return groups as one number for each row."""
-    check_row_counts(n_rows, {"groups": groups})
-    return np.unique(column_or_1d(groups), return_inverse=True)[1]
+def checked_groups(groups: Any, x: Table) -> np.ndarray:
+    """Return groups as one number for each row of x; a ValueError says that a row has none."""
+    check_row_counts(x.n_rows, {"groups": groups})
+    warn_of_another_order(x.row_labels | labels_of(groups=groups))
+    values = column_or_1d(groups)
+    without = np.flatnonzero([value is None or value != value for value in values.tolist()])
+    if len(without):
+        raise ValueError(
+            f"{len(without)} rows belong to no group, the first of them row {without[0]}. Give "
+            "each a group of its own, or leave them out."
+        )
+    return np.unique(values, return_inverse=True)[1]
 
 
 def _by_groups(strata: np.ndarray, groups: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
@@ -61,13 +72,12 @@ def _by_groups(strata: np.ndarray, groups: np.ndarray, n_folds: int, seed: int) 
 
 
 def _strata(data: FitData) -> np.ndarray:
-    """Return a number for each row, the same where label and presence of x_M are the same."""
-    code = np.zeros(data.x.n_rows, int)
+    """Return a number for each row, the same where label, weight and presence of x_M are alike."""
+    code = data.labelled.astype(int)
     if data.y is not None and data.y.ndim == 1:
-        code[data.labelled] = 1 + np.unique(data.y[data.labelled], return_inverse=True)[1]
-    else:
-        code[data.labelled] = 1
-    return np.asarray(2 * code + data.present.any(axis=1))
+        code[data.labelled] += np.unique(data.y[data.labelled], return_inverse=True)[1]
+    alike = np.column_stack([code, data.weight > 0, data.present])
+    return np.unique(alike, axis=0, return_inverse=True)[1].ravel()
 
 
 def _check_number(what: str, found: int, n_folds: int) -> None:

@@ -79,7 +79,9 @@ def fitted(
         generators = default_regressors(len(values), values.shape[1], seed)
     regressors = []
     for regressor in (generators or {}).values():  # type: ignore[union-attr]
-        weighted = has_fit_parameter(regressor, "sample_weight") and not (weight == 1).all()
+        # What transforms targets hands weights on to the regressor inside.
+        takes = has_fit_parameter(getattr(regressor, "regressor", regressor), "sample_weight")
+        weighted = takes and not (weight == 1).all()
         params = {"sample_weight": weight} if weighted else {}
         target = values[:, 0] if values.shape[1] == 1 else values
         regressors.append(clone(regressor).fit(x, target, **params))

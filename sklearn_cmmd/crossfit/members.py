@@ -90,7 +90,7 @@ def fit_member(
     member = Member(estimator, _regressors(estimator, read, left_out, generators))
     labelled = asked[read.labelled[asked]]
     found = LeftOut(labelled, estimator._labels(read.x, True, labelled))
-    if read.x_missing is not None:
+    if read.x_missing is not None and read.present[asked].any():
         found.pairs = asked[read.present[asked].any(axis=1)]
         truth = member.side.read(read.x_missing, found.pairs)
         errors = truth - member.means(read.x, found.pairs)

@@ -34,14 +34,16 @@ def log_odds(log_proba: np.ndarray, multilabel: bool) -> np.ndarray:
     return np.asarray(log_proba - np.log(rest))
 
 
-def best_temperature(log_odds: np.ndarray, y: np.ndarray, multilabel: bool) -> float:
+def best_temperature(
+    log_odds: np.ndarray, y: np.ndarray, multilabel: bool, weight: np.ndarray
+) -> float:
     """Return the temperature for codes of classes (n,), or an indicator of labels (n, n_labels)."""
 
     def loss(log_temperature: float) -> float:
         signs = 2 * y - 1 if multilabel else 1
         logs = tempered(signs * log_odds, np.exp(log_temperature), multilabel)
         of_rows = logs.sum(axis=1) if multilabel else logs[np.arange(len(y)), y]
-        return float(0.5 * (log_temperature / SPREAD) ** 2 - of_rows.sum())
+        return float(0.5 * (log_temperature / SPREAD) ** 2 - weight @ of_rows)
 
     if not len(y):
         return 1.0

@@ -98,60 +98,66 @@ def learned_views(
     """Mix the generators of each modality, and learn the errors of the mixture."""
     side, pairs = members[0].side, np.concatenate([part.pairs for part in found])
     # In units of the scales of the first member.
-    errors = np.concatenate(
-        [
-            part.errors * (member.side.scale / side.scale)
-            for member, part in zip(members, found, strict=True)
-        ],
-        axis=1,
-    )
-    whole = np.all([part.whole for part in found], axis=0)
+    parts = [
+        (part.errors * (member.side.scale / side.scale), part.whole)
+        for member, part in zip(members, found, strict=True)
+        if len(part.pairs)
+    ]
     learned = []
     for modality, has in zip(side.modalities, data.present.T, strict=True):
         here, columns = has[pairs] > 0, modality.columns
-        rows, of_generators = pairs[here], errors[:, here][:, :, columns].astype(np.float64)
-        weights, errors_of_view = np.eye(1, len(errors))[0], None
-        if len(rows):
-            flat = of_generators.reshape(len(errors), -1)
-            weights = stacked(flat @ flat.T / flat.shape[1])
-            errors_of_view = ViewErrors.of(
-                members[0].standardised(data.x, rows),
-                np.tensordot(weights, of_generators, 1),
-                _shares(groups, rows),
-                whole[columns],
-                modality.likelihood in REAL,
-                seed,
-            )
-        learned.append(View(modality, weights, rows, side.scale[columns], errors_of_view))
+        rows, scale = pairs[here], side.scale[columns]
+        if not len(rows):
+            weights = np.eye(1, 1 + len(members[0].regressors[0]))[0]
+            learned.append(View(modality, weights, rows, scale, None))
+            continue
+        errors = np.concatenate([each[:, :, columns] for each, _ in parts], axis=1)
+        errors = errors[:, here].astype(np.float64)
+        shares = _shares(groups, rows, data.weight)
+        flat, by_value = errors.reshape(len(errors), -1), np.repeat(shares, len(columns))
+        weights = stacked(flat * by_value @ flat.T / by_value.sum())
+        errors_of_view = ViewErrors.of(
+            members[0].standardised(data.x, rows),
+            np.tensordot(weights, errors, 1),
+            shares,
+            np.all([whole[columns] for _, whole in parts], axis=0),
+            # Other rows of a group would tell of its errors, as no row of a new one does.
+            modality.likelihood in REAL and groups is None,
+            seed,
+        )
+        learned.append(View(modality, weights, rows, scale, errors_of_view))
     return learned
 
 
-def _shares(groups: np.ndarray | None, rows: np.ndarray) -> np.ndarray:
-    """Return weights of rows that add up to one for each group."""
+def _shares(groups: np.ndarray | None, rows: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the weights of rows; those of a group add up to one."""
+    weight = weight[rows]
     if groups is None:
-        return np.ones(len(rows))
-    return np.asarray(1 / np.bincount(groups[rows])[groups[rows]])
+        return weight
+    return np.asarray(weight / np.bincount(groups[rows], weight)[groups[rows]])
 
 
 def usual_shares(views: Sequence[View], squares: np.ndarray) -> np.ndarray:
     """Return the share of the rows of the fit that are as far from their means as new rows.
 
     `squares`, (n, modalities), are those of the new rows, NaN where a row lacks a modality. Each
-    row is compared with those of the fit that have what it has.
+    row is compared with those of the fit that have what it has; without any, it has NaN.
     """
     n_rows = 1 + max([int(view.rows.max(initial=-1)) for view in views])
-    known, weight = np.full((n_rows, len(views)), np.nan), np.zeros(n_rows)
+    known, weight = np.full((n_rows, len(views)), np.nan), np.zeros((n_rows, len(views)))
     for number, view in enumerate(views):
         if view.errors is not None:
             known[view.rows, number] = view.known_squares()
-            weight[view.rows] = view.errors.weight
+            weight[view.rows, number] = view.errors.weight
     shares, has = np.full(len(squares), np.nan), np.isfinite(squares)
     for pattern in np.unique(has[has.any(axis=1)], axis=0):
         new = (has == pattern).all(axis=1)
         old = known[:, pattern].sum(axis=1)
         complete = np.isfinite(old)
+        if not complete.any():
+            continue
         order = np.argsort(old[complete])
-        below = np.append(0, np.cumsum(weight[complete][order]))
+        below = np.append(0, np.cumsum(weight[complete][:, pattern][order, 0]))
         place = np.searchsorted(old[complete][order], squares[new][:, pattern].sum(axis=1))
         shares[new] = (below[-1] - below[place] + 1) / (below[-1] + 1)
     return shares

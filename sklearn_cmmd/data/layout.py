@@ -20,6 +20,8 @@ from sklearn_cmmd.data.targets import Targets
 from sklearn_cmmd.exceptions import CodesWarning
 
 UNSCALED = ("bernoulli", "categorical")
+# float32 will do if its steps are no larger than this share of a column's scale.
+COARSE = 0.01
 # So rare are counts of which there are none.
 LEAST_RATE = 1e-3
 # Whole numbers up to the one, in a modality of columns up to the other, may be codes of classes.
@@ -174,12 +176,20 @@ class Side:
 
     def in_units(self, values: np.ndarray) -> np.ndarray:
         """Bring standardised values, the last axis the columns, to the units of the data."""
-        # Values of float32 data may be beyond float32 in the units of the missing modality.
-        greatest = np.abs(self.loc).max() + 10 * self.scale.max()
-        dtype = np.result_type(values.dtype, np.min_scalar_type(greatest))
-        scaled = values * self.scale
+        scaled = values * self.scale.astype(np.float64)
         scaled += self.loc
-        return scaled.astype(dtype, copy=False)
+        return scaled.astype(self.dtype_of(values.dtype), copy=False)
+
+    def dtype_of(self, dtype: Any) -> Any:
+        """Return the dtype of values in the units of the data, from data of a dtype.
+
+        Those of float32 data may be beyond float32, or too far from zero to tell them apart.
+        """
+        greatest = np.abs(self.loc) + 10 * self.scale
+        if greatest.max() > np.finfo(np.float32).max:
+            return np.result_type(dtype, np.float64)
+        is_coarse = np.spacing(greatest.astype(np.float32)) > COARSE * self.scale
+        return np.result_type(dtype, np.float64) if is_coarse.any() else np.dtype(dtype)
 
     def as_given(self, values: np.ndarray, index: Any = None, as_frame: bool = False) -> Any:
         """Bring values in the units of the data to the form of the fit's data.

@@ -74,9 +74,15 @@ class FitData:
         return RowCounts(int(n_labelled), int(n_unlabelled), int(n_pairs), classes)
 
     def without(self, left_out: np.ndarray) -> "FitData":
-        """Return the same rows, of which those that are left out do not count."""
-        weight = np.where(left_out, 0, self.weight)
-        return replace(self, weight=check_weight(weight, len(weight)))
+        """Return the same rows, of which those that are left out do not count.
+
+        What kind of values a modality has is still decided by all of them.
+        """
+        observed, missing = self.modalities
+        if self.x_missing is not None:
+            missing = Side.learn(missing, self.x_missing, self.weight, self.present).modalities
+        weight = check_weight(np.where(left_out, 0, self.weight), len(left_out))
+        return replace(self, modalities=(observed, missing), weight=weight)
 
     def check_form(self, layout: Layout, caller: str) -> None:
         """Raise a ValueError unless the data have the classes and likelihoods of a layout."""

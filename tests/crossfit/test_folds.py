@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklearn_cmmd import CMMDClassifier
-from sklearn_cmmd.crossfit.folds import NEVER, asked_rows, fold_of_rows
+from sklearn_cmmd.crossfit.folds import NEVER, asked_rows, checked_groups, fold_of_rows
 from sklearn_cmmd.data.rows import read_fit_data
 from sklearn_cmmd.exceptions import UnlabelledRowsWarning
 
@@ -44,7 +44,8 @@ def test_rows_without_label_or_pair_are_dealt_evenly():
 
 def test_groups_stay_whole():
     groups = np.repeat([f"person {i}" for i in range(12)], 5)
-    fold = fold_of_rows(read(np.arange(60) % 3), 4, groups, 0)
+    data = read(np.arange(60) % 3)
+    fold = fold_of_rows(data, 4, checked_groups(groups, data.x), 0)
     assert all(len(set(fold[groups == name])) == 1 for name in set(groups))
     np.testing.assert_array_equal(np.bincount(fold), 15)
 
@@ -54,9 +55,31 @@ def test_more_folds_than_rows_or_groups():
     with pytest.raises(ValueError, match="n_estimators=5 members leave out other rows each"):
         fold_of_rows(data, 5, None, 0)
     with pytest.raises(ValueError, match="groups each, but X has 2 groups"):
-        fold_of_rows(data, 3, [1, 1, 2, 2], 0)
+        fold_of_rows(data, 3, checked_groups([1, 1, 2, 2], data.x), 0)
     with pytest.raises(ValueError, match="groups has 3"):
-        fold_of_rows(data, 2, [1, 1, 2], 0)
+        checked_groups([1, 1, 2], data.x)
+
+
+@pytest.mark.parametrize("missing", [np.nan, None])
+def test_rows_of_no_group(missing):
+    data = read([0, 1, 0, 1])
+    with pytest.raises(ValueError, match="1 rows belong to no group, the first of them row 2"):
+        checked_groups(np.array(["a", "b", missing, "a"], object), data.x)
+
+
+def test_group_of_the_only_row_of_a_class_is_learned_from():
+    y, groups = np.arange(60) % 2, np.arange(60) // 6
+    y[7] = 2
+    fold = fold_of_rows(read(y), 2, groups, 0)
+    assert set(fold[6:12]) == {NEVER}
+    assert NEVER not in np.delete(fold, range(6, 12))
+
+
+def test_rows_of_no_weight_do_not_stand_for_a_class():
+    y, weight = np.r_[np.zeros(58, int), 1, 1], np.ones(60)
+    weight[59] = 0
+    for seed in range(4):
+        assert fold_of_rows(read(y, sample_weight=weight), 2, None, seed)[58] == NEVER
 
 
 def test_rows_that_are_asked_count():

@@ -13,7 +13,7 @@ def test_known_temperature_of_classes(known):
     true = 2 * random.normal(size=(4000, 4))
     y = np.array([random.choice(4, p=p) for p in softmax(true, axis=1)])
     said = log_softmax(true * known, axis=1)
-    assert best_temperature(said, y, False) == pytest.approx(known, rel=0.06)
+    assert best_temperature(said, y, False, np.ones(len(y))) == pytest.approx(known, rel=0.06)
     found = np.exp(tempered(said, known, False))
     np.testing.assert_allclose(found, softmax(true, axis=1), rtol=1e-10)
 
@@ -24,13 +24,13 @@ def test_known_temperature_of_labels():
     y = (random.random(true.shape) < expit(true)).astype(np.float32)
     said = log_odds(np.log(expit(2 * true)), True)
     np.testing.assert_allclose(said, 2 * true, rtol=1e-6)
-    assert best_temperature(said, y, True) == pytest.approx(2, rel=0.06)
+    assert best_temperature(said, y, True, np.ones(len(y))) == pytest.approx(2, rel=0.06)
 
 
 def test_few_rows_hardly_change_anything():
     sure = np.log([[0.9, 0.1]])
-    assert 0.7 < best_temperature(sure, np.array([0]), False) < 1
-    assert best_temperature(sure[:0], np.array([], int), False) == 1
+    assert 0.7 < best_temperature(sure, np.array([0]), False, np.ones(1)) < 1
+    assert best_temperature(sure[:0], np.array([], int), False, np.ones(0)) == 1
 
 
 def test_a_probability_of_one():
