@@ -58,6 +58,7 @@ def intervals(rows: pd.DataFrame) -> str:
     lines = ["90 % intervals", table.round(3).to_string()]
     ours = table.xs(OURS, axis=1, level=1) if OURS in table["covered"] else None
     if ours is not None:
+        ours = ours.dropna()
         about = rows.groupby("pair", sort=False)[["n_test", "grouped"]].first().loc[ours.index]
         alike = ~about["grouped"].astype(bool)
         good = ours["covered"].between(0.88, 0.92)

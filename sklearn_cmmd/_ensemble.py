@@ -28,14 +28,10 @@ from sklearn_cmmd._generative import GenerativeMixin
 from sklearn_cmmd._random import seed_sequence
 from sklearn_cmmd.crossfit.errors import check_coverage
 from sklearn_cmmd.crossfit.folds import asked_rows, checked_groups, fold_of_rows
-from sklearn_cmmd.crossfit.generators import (
-    LEAST_PAIRS,
-    check_generators,
-    names_of,
-)
+from sklearn_cmmd.crossfit.generators import LEAST_PAIRS, check_generators, names_of
 from sklearn_cmmd.crossfit.members import LeftOut, Member, fit_member
 from sklearn_cmmd.crossfit.mixture import Mixture
-from sklearn_cmmd.crossfit.temperature import best_temperature, log_odds, tempered
+from sklearn_cmmd.crossfit.temperature import learned_temperature, log_odds, tempered
 from sklearn_cmmd.crossfit.views import View, learned_views
 from sklearn_cmmd.data.alignment import warn_of_another_order
 from sklearn_cmmd.data.containers import unwrapped
@@ -212,7 +208,7 @@ class CMMDEnsemble(
         self.folds_ = fold
         self.estimators_ = [member.estimator for member in members]
         self._take_over()
-        self.temperature_ = self._best_temperature(found, data)
+        self.temperature_ = learned_temperature(found, data, self._targets)
         views: list[View] = []
         if data.x_missing is not None:
             views = learned_views(members, found, data, codes, own)
@@ -363,13 +359,6 @@ class CMMDEnsemble(
         else:
             values = self._mixture.draws(table, n_samples, seed)
         return values.astype(self._missing_side.dtype_of(table.dtype)), table.index
-
-    def _best_temperature(self, found: Sequence[LeftOut], data: FitData) -> float:
-        multilabel = self._targets.multilabel
-        rows = np.concatenate([part.labelled for part in found])
-        odds = log_odds(np.concatenate([part.log_proba for part in found]), multilabel)
-        y = self._targets.encode(data.y, data.labelled)[rows]
-        return best_temperature(odds, y, multilabel, data.weight[rows])
 
     def _one_by_one(self) -> Iterator[CMMDClassifier]:
         """Yield the members. What is wrong with the data is said once, by the first."""

@@ -75,10 +75,10 @@ def fitted(
     generators: str | Regressors | None, x: np.ndarray, values: np.ndarray, weight: Any, seed: int
 ) -> list[Any]:
     """Fit the regressions of one modality; those that take no weights do without."""
-    if generators == "auto":
+    if isinstance(generators, str):
         generators = default_regressors(len(values), values.shape[1], seed)
     regressors = []
-    for regressor in (generators or {}).values():  # type: ignore[union-attr]
+    for regressor in (generators or {}).values():
         # What transforms targets hands weights on to the regressor inside.
         takes = has_fit_parameter(getattr(regressor, "regressor", regressor), "sample_weight")
         weighted = takes and not (weight == 1).all()

@@ -8,9 +8,15 @@ References
 .. [1] Guo, Pleiss, Sun, Weinberger. "On calibration of modern neural networks." ICML (2017).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_expit, log_softmax
+
+from sklearn_cmmd.crossfit.members import LeftOut
+from sklearn_cmmd.data.rows import FitData
+from sklearn_cmmd.data.targets import Targets
 
 # Standard deviation of the prior on log T, and how far T is looked for.
 SPREAD, FARTHEST = 0.5, 2.0
@@ -48,3 +54,11 @@ def best_temperature(
     if not len(y):
         return 1.0
     return float(np.exp(minimize_scalar(loss, bounds=(-FARTHEST, FARTHEST), method="bounded").x))
+
+
+def learned_temperature(found: Sequence[LeftOut], data: FitData, targets: Targets) -> float:
+    """Return the best temperature for the labelled rows that members left out."""
+    rows = np.concatenate([part.labelled for part in found])
+    odds = log_odds(np.concatenate([part.log_proba for part in found]), targets.multilabel)
+    y = targets.encode(data.y, data.labelled)[rows]
+    return best_temperature(odds, y, targets.multilabel, data.weight[rows])
