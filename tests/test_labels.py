@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from sklearn.model_selection import KFold, cross_val_score
 
 from sklearn_cmmd import CMMDClassifier
-from sklearn_cmmd.data.rows import PairedRows
+from sklearn_cmmd.data.paired import PairedRows
 from sklearn_cmmd.exceptions import (
     SingletonClassWarning,
     UnlabelledRowsWarning,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sklearn_cmmd.data.batch import Batch
-from sklearn_cmmd.data.rows import PairedRows
+from sklearn_cmmd.data.paired import PairedRows
 
 
 def epoch_rows(n_labelled: int, n_unlabelled: int, labelled_share: float) -> int:

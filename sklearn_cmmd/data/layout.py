@@ -1,33 +1,23 @@
 """Layout: what a fit learned about the form of its data, and the way back from tensors to it."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from sklearn_cmmd.data.kinds import check_values, warn_of_codes, with_likelihood
 from sklearn_cmmd.data.matrices import Standardise
 from sklearn_cmmd.data.modality import Modality
-from sklearn_cmmd.data.statistics import (
-    ColumnStatistics,
-    pool,
-    range_of_class_sums,
-)
+from sklearn_cmmd.data.statistics import ColumnStatistics, pool
 from sklearn_cmmd.data.tables import Table
 from sklearn_cmmd.data.targets import Targets
-from sklearn_cmmd.exceptions import CodesWarning
 
 UNSCALED = ("bernoulli", "categorical")
 # float32 will do if its steps are no larger than this share of a column's scale.
 COARSE = 0.01
 # So rare are counts of which there are none.
 LEAST_RATE = 1e-3
-# Whole numbers up to the one, in a modality of columns up to the other, may be codes of classes.
-LARGEST_CODE, MOST_CODE_COLUMNS = 9, 20
-# The least share of zeros among whole numbers that are taken for counts.
-MANY_ZEROS = 0.5
 
 
 @dataclass(frozen=True)
@@ -63,9 +53,9 @@ class Side:
         statistics = ColumnStatistics.of(table, weight, modalities, present)
         _check_finite_variance(statistics.variance, table.name)
         if present is not None:
-            _warn_of_codes(modalities, statistics)
+            warn_of_codes(modalities, statistics)
             modalities = [
-                _with_likelihood(modality, statistics, table, weight * has)
+                with_likelihood(modality, statistics, table, weight * has)
                 for modality, has in zip(modalities, present.T, strict=True)
             ]
         loc, scale = _standardisation(modalities, statistics, table.name)
@@ -132,7 +122,7 @@ class Side:
             having = weight * has
             if modality.likelihood in (*UNSCALED, "counts") and having.any():
                 part = ColumnStatistics.of_block(table.columns_of(modality), having)
-                _check_values(modality, part, table, having)
+                check_values(modality, part, table, having)
 
     @property
     def sizes(self) -> list[int]:
@@ -288,81 +278,6 @@ def _standardisation(
         elif len(modality.shape or ()) > 1:
             loc[modality.columns], scale[modality.columns] = pool(statistics, modality)
     return loc, scale
-
-
-def _with_likelihood(
-    modality: Modality, statistics: ColumnStatistics, table: Table, weight: np.ndarray
-) -> Modality:
-    """Resolve "auto", and check that the values are ones that the likelihood can have."""
-    mine = statistics.of_columns(modality.columns)
-    if modality.likelihood != "auto":
-        _check_values(modality, mine, table, weight)
-        return modality
-    likelihood = "gaussian"
-    if mine.least.min() >= 0 and mine.integer.all():
-        if mine.greatest.max() <= 1:
-            likelihood = "bernoulli"
-        elif _are_counts(mine) and not isinstance(modality.scale, Real):
-            likelihood = "counts"
-    return modality.resolved(likelihood=likelihood)
-
-
-def _are_counts(statistics: ColumnStatistics) -> bool:
-    """Return whether whole numbers are counts: many of them zero, spread wider than their mean."""
-    is_wide = statistics.variance.mean() > statistics.mean.mean()
-    return bool(is_wide and statistics.zero.mean() >= MANY_ZEROS)
-
-
-def _check_values(
-    modality: Modality, statistics: ColumnStatistics, table: Table, weight: np.ndarray
-) -> None:
-    low, high = statistics.least.min(), statistics.greatest.max()
-    if modality.likelihood == "counts" and not (low >= 0 and statistics.integer.all()):
-        raise ValueError(
-            f"Counts are whole numbers from 0 on, but {modality.name!r} of X_missing has others, "
-            f"from {low:g} to {high:g}. Use likelihood='gaussian' (from the first fit on, where "
-            "'auto' chose counts by its values)."
-        )
-    if modality.likelihood == "bernoulli" and (low < 0 or high > 1):
-        raise ValueError(
-            f"A Bernoulli modality has values in [0, 1], but {modality.name!r} of X_missing "
-            f"ranges from {low:g} to {high:g}. Rescale it, or use likelihood='gaussian' (from the "
-            "first fit on, where 'auto' chose Bernoulli by its values)."
-        )
-    if modality.likelihood != "categorical":
-        return
-    least, greatest = range_of_class_sums(table, modality, weight)
-    if low < 0 or not np.allclose((least, greatest), 1.0, rtol=0, atol=1e-5):
-        raise ValueError(
-            f"A categorical modality has values in [0, 1] that sum to one along axis="
-            f"{modality.axis} of its shape {modality.shape}, but {modality.name!r} of X_missing "
-            f"has values from {low:g} on, and sums from {least:g} to {greatest:g}. Encode it "
-            "one-hot, or name another axis."
-        )
-
-
-def _warn_of_codes(modalities: Sequence[Modality], statistics: ColumnStatistics) -> None:
-    """Warn once of columns that hold whole numbers such as 0 to 3, and are taken as Gaussian."""
-    found = {}
-    for modality in modalities:
-        columns = modality.columns
-        if modality.likelihood != "auto" or len(columns) > MOST_CODE_COLUMNS:
-            continue
-        least, greatest = statistics.least[columns], statistics.greatest[columns]
-        starts = (least >= -1) & (least <= 1)
-        ends = (greatest > 1) & (greatest <= LARGEST_CODE)
-        codes = np.flatnonzero(statistics.integer[columns] & starts & ends)
-        if len(codes):
-            found[modality.name] = codes.tolist()
-    if found:
-        warnings.warn(
-            f"Columns of X_missing hold a few whole numbers only and are taken as Gaussian: {found}"
-            " (positions within the modality). If they are codes of classes, encode them one-hot "
-            "and say Modality(..., likelihood='categorical'). If they are amounts, say "
-            "likelihood='gaussian', and this warning does not come.",
-            CodesWarning,
-            stacklevel=2,
-        )
 
 
 def _check_present(modalities: Sequence[Modality], weight: np.ndarray, present: np.ndarray) -> None:

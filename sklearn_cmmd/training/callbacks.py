@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sklearn_cmmd.data.batch import Batch
 from sklearn_cmmd.data.batches import Batches
-from sklearn_cmmd.data.rows import PairedRows
+from sklearn_cmmd.data.paired import PairedRows
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.plan import Schedule
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from sklearn_cmmd._random import Seeds
 from sklearn_cmmd.data.batch import Batch
 from sklearn_cmmd.data.batches import Batches
-from sklearn_cmmd.data.rows import PairedRows
+from sklearn_cmmd.data.paired import PairedRows
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.distributions import Distribution
 from sklearn_cmmd.networks.dropout import Dropout, keep_mask

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from sklearn_cmmd.data.batches import Batches
-from sklearn_cmmd.data.rows import PairedRows
+from sklearn_cmmd.data.paired import PairedRows
 from sklearn_cmmd.networks.cmmd import CMMD
 
 PENALTIES = torch.logspace(-5, 2, 15, dtype=torch.float64, device="cpu").tolist()  # a row

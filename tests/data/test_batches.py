@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn_cmmd._random import generator
 from sklearn_cmmd.data.batches import Batches
 from sklearn_cmmd.data.matrices import StreamedMatrix
-from sklearn_cmmd.data.rows import PairedRows
+from sklearn_cmmd.data.paired import PairedRows
 
 CPU = torch.device("cpu")
 

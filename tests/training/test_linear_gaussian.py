@@ -9,7 +9,7 @@ from torch.distributions import MultivariateNormal
 from sklearn_cmmd._random import Seeds, generator, seed_sequence
 from sklearn_cmmd.data.batch import Batch, View
 from sklearn_cmmd.data.layout import Layout
-from sklearn_cmmd.data.rows import PairedRows
+from sklearn_cmmd.data.paired import PairedRows
 from sklearn_cmmd.networks.architecture import Architecture, ViewSpec
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.objective.loss import Loss

@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Modality
 from sklearn_cmmd.data.matrices import StreamedMatrix
-from sklearn_cmmd.data.rows import PairedRows
+from sklearn_cmmd.data.paired import PairedRows
 from sklearn_cmmd.training import ridge as ridge_module
 from sklearn_cmmd.training.ridge import PENALTIES, ridge
 
