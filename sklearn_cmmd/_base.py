@@ -28,7 +28,9 @@ from sklearn_cmmd._random import uniform_streams
 from sklearn_cmmd.data.alignment import warn_of_another_order
 from sklearn_cmmd.data.blocks import CHUNK_NUMBERS
 from sklearn_cmmd.data.containers import unwrapped
+from sklearn_cmmd.data.layout import Side
 from sklearn_cmmd.data.modality import Modality
+from sklearn_cmmd.data.optional import at_hand, filled
 from sklearn_cmmd.data.tables import Table, read_table
 from sklearn_cmmd.exceptions import (
     DerailedWarning,
@@ -58,6 +60,7 @@ class BaseCMMD(
 
     observed: Sequence[Modality] | None = None
     missing: Sequence[Modality] | None = None
+    optional: str | Sequence[str] | dict[str, float] | None = None
     omega: float = 0.5
     lam: float = 100.0
     alpha: float = 100.0
@@ -196,15 +199,51 @@ class BaseCMMD(
 
     def _means(self, table: Table, rows: np.ndarray | None = None) -> np.ndarray:
         """Return the means of x_M of some rows, None for all, in the units of the data."""
-
-        def compute(module: CMMD, x: Tensor) -> Tensor:
-            return module.reconstruct(x).mean
-
-        return self._predict(table, compute, self._missing_side.in_units, rows=rows)
+        return self._decoded(table, self._missing_side, rows=rows)
 
     def _draws(self, table: Table, n_samples: int, seed: Any) -> np.ndarray:
-        draw, side = self._drawing(n_samples, seed), self._missing_side
-        return self._predict(table, draw, side.in_units, n_draws=n_samples)
+        return self._decoded(table, self._missing_side, n_samples, seed)
+
+    def _decoded(
+        self,
+        table: Table,
+        side: Side,
+        n_samples: int | None = None,
+        seed: Any = None,
+        rows: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Return what the decoder says of one of the sides that it generates, in its units."""
+        sides = self._plan.layout.generated
+        start = sum([len(other.scale) for other in sides[: sides.index(side)]])
+        span = slice(start, start + len(side.scale))
+
+        def means(module: CMMD, x: Tensor) -> Tensor:
+            return module.reconstruct(x).mean[:, span]
+
+        if n_samples is None:
+            return self._predict(table, means, side.in_units, rows=rows)
+        draw = self._drawing(n_samples, seed)
+
+        def draws(module: CMMD, x: Tensor) -> Tensor:
+            return draw(module, x)[..., span]
+
+        return self._predict(table, draws, side.in_units, n_draws=n_samples)
+
+    def _imputed(self, X: Any, n_samples: int | None, seed: Any) -> tuple[Side, np.ndarray, Any]:
+        table, layout = self._read(X), self._plan.layout
+        if layout.optional is None:
+            raise ValueError(
+                f"This {type(self).__name__} was fitted without optional=, so that rows of X have "
+                "all modalities. Name those that may be absent, optional=[...] or 'all'."
+            )
+        own = self._decoded(table, layout.optional, n_samples, seed)
+        values = layout.observed.read(table, slice(None)).astype(own.dtype)
+        if n_samples is not None:
+            values = np.repeat(values[:, None], n_samples, axis=1)
+        columns = layout.optional_columns
+        known = values[..., columns]
+        values[..., columns] = np.where(np.isnan(known), own, known)
+        return layout.observed, values, table.index
 
     def _drawing(self, n_samples: int, random_state: Any) -> Callable[[CMMD, Tensor], Tensor]:
         """Return a function that draws x_M for rows, which it must see in their order."""
@@ -231,8 +270,11 @@ class BaseCMMD(
 
     def _read(self, X: Any) -> Table:
         """Check new rows against those of the fit."""
-        table = read_table(self._opened(X), "X", self)
-        self._plan.layout.observed.check(table)
+        X = self._opened(X)
+        side = self._plan.layout.observed
+        table = read_table(filled(X, side), "X", self, gaps=bool(side.optional))
+        side.check(table)
+        at_hand(table, side.modalities, side.optional)
         if table.is_mapping:
             warn_of_another_order(table.row_labels)
         return table
@@ -348,6 +390,7 @@ class BaseCMMD(
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = self.optional is not None
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

@@ -130,7 +130,7 @@ def _begin(
     estimator._split_seed = seeds.split
     estimator._moments = {}
     estimator.module_ = module
-    estimator._described = repr((estimator.observed, estimator.missing))
+    estimator._described = repr((estimator.observed, estimator.missing, estimator.optional))
     estimator.history_ = {}
     estimator.n_iter_ = 0
     estimator.observed_ = list(layout.observed.modalities)
@@ -153,10 +153,10 @@ def check_feature_names(estimator: Any, X: Any, reset: bool) -> None:
 
 def _check_described(estimator: Any) -> None:
     """Raise a ValueError if modalities are described otherwise than when the networks were made."""
-    if repr((estimator.observed, estimator.missing)) != estimator._described:
+    if repr((estimator.observed, estimator.missing, estimator.optional)) != estimator._described:
         raise ValueError(
-            "warm_start and partial_fit go on with the modalities of the first fit, but observed= "
-            "or missing= changed. Set warm_start=False and call fit to begin anew."
+            "warm_start and partial_fit go on with the modalities of the first fit, but observed=, "
+            "missing= or optional= changed. Set warm_start=False and call fit to begin anew."
         )
 
 
@@ -242,7 +242,7 @@ def check_init_from(estimator: Any, init_from: Any, going_on: bool) -> None:
             "warm_start=True goes on from the estimator's own networks. Set it to False to start "
             "from those of init_from."
         )
-    for side in ("observed", "missing"):
+    for side in ("observed", "missing", "optional"):
         described = getattr(estimator, side)
         # Copies of one list of modalities, as clone makes them, are written alike.
         if described is not None and repr(described) != repr(getattr(init_from, side)):

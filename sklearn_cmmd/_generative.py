@@ -71,6 +71,49 @@ class GenerativeMixin:
         values, index = self._generated(X, n_samples, random_state)
         return side.as_given(values, index, as_frame)
 
+    def impute(
+        self,
+        X: Any,
+        n_samples: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        as_frame: bool = False,
+    ) -> Any:
+        """Generate the modalities that rows lack, and leave those that they have as they are.
+
+        Parameters
+        ----------
+        X : as in `fit`, of shape (n, ...)
+            The observed modalities, in the form of the fit. A row that lacks one has NaN in all of
+            its columns; in a mapping, one that no row has may be None or left out.
+        n_samples : int, default=None
+            Number of draws for each row, as in `generate_missing`. None returns means.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws.
+        as_frame : bool, default=False
+            Whether draws of DataFrames come as DataFrames, as in `generate_missing`.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n, ...), or mapping of these
+            `X` in the form of the fit, with all of its modalities and no NaN, float32 if `X` is
+            float32, else float64. Draws are arrays of shape (n, n_samples, ...).
+
+        Raises
+        ------
+        ValueError
+            If the model was fitted without `optional`, a row has no modality at all, or lacks one
+            that is not optional.
+        """
+        if n_samples is not None:
+            check_n_samples(n_samples)
+        check_is_fitted(self)
+        side, values, index = self._imputed(X, n_samples, random_state)
+        return side.as_given(values, index, as_frame)
+
+    def _imputed(self, X: Any, n_samples: int | None, seed: Any) -> tuple[Side, np.ndarray, Any]:
+        """Return the side, its values in units of the data, columns last, and the row index."""
+        raise NotImplementedError
+
 
 def check_n_samples(n_samples: Any) -> None:
     """Raise a ValueError unless this is a number of draws."""

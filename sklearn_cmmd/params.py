@@ -21,6 +21,7 @@ from sklearn_cmmd.groups import (
 CONSTRAINTS: dict[str, list[Any]] = {
     "observed": ["array-like", None],
     "missing": ["array-like", None],
+    "optional": [StrOptions({"all"}), "array-like", dict, None],
     "omega": UNIT_INTERVAL,
     "lam": NON_NEGATIVE,
     "alpha": NON_NEGATIVE,
@@ -49,6 +50,11 @@ DOCUMENTATION = """\
 observed, missing : list of Modality, default=None
     The modalities of `X` and of `X_missing`: columns, likelihood, network. None stands for one
     modality, or for one for each entry of a mapping, with everything inferred.
+optional : "all", list of str, dict or None, default=None
+    Names of the modalities of `X` that may be absent: later, and from single rows of the fit, which
+    have NaN in all of their columns then. Every row has at least one modality. In training, each of
+    those that a row has is hidden with probability one half, but for a quarter of the rows that see
+    all of them; a dict gives each name another probability. None refuses rows with NaN.
 omega : float, default=0.5
     Weight ω of the KL divergence between encoder and prior, in [0, 1]. 1 is the evidence lower
     bound; the lower ω, the more the latent variables must tell about `X_missing`. The accuracy

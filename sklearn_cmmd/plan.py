@@ -113,9 +113,11 @@ def _watched(estimator: Any, objective: Objective, layout: Layout) -> dict[str, 
     """Return the held-out losses that early stopping watches, each with tolerance and patience."""
     patience = int(estimator.n_iter_no_change)
     watched = {estimator._watched: (objective.tol, patience)}
-    if estimator._watched != "loss" and layout.missing is not None:
+    if estimator._watched != "loss" and layout.generated:
         term = "prior_reconstruction" if objective.decode_prior else "reconstruction"
-        tolerance = objective.tol + DECODER_TOLERANCE * sum(layout.missing.sizes)
+        tolerance = objective.tol + DECODER_TOLERANCE * sum(
+            sum(side.sizes) for side in layout.generated
+        )
         watched[term] = tolerance, max(1, patience // 2)
     return watched
 
@@ -155,7 +157,7 @@ def _architecture(
     targets = layout.targets
     linear_from = None
     if networks.decoder_input == "linear":
-        linear_from = sum(layout.observed.widths.values())
+        linear_from = sum(layout.observed.widths.values()) + len(layout.observed.optional)
     widths = {}
     for role in ("prior", "encoder", "decoder", "classifier"):
         own = getattr(networks, f"{role}_hidden")
@@ -163,8 +165,8 @@ def _architecture(
             map(int, estimator.hidden_layer_sizes if own is None else own)
         )
     return Architecture(
-        observed=_specs(layout.observed),
-        missing=_specs(layout.missing, linear_from),
+        observed=tuple(_specs(layout.observed)),
+        missing=_generated(layout, linear_from),
         n_labels=0 if targets is None else len(targets.classes),
         label_likelihood="categorical" if targets is None else targets.likelihood,
         latent_dim=int(estimator.latent_dim),
@@ -172,21 +174,29 @@ def _architecture(
         fusion=networks.fusion,
         decoder_input=networks.decoder_input,
         # Without x_M the label is all that the encoder can know beyond the prior.
-        label_in_encoder=bool(sees_label) or layout.missing is None,
+        label_in_encoder=bool(sees_label) or not layout.generated,
+        optional=tuple(layout.observed.optional),
         **widths,
     )
 
 
-def _specs(side: Side | None, linear_from: int | None = None) -> tuple[ViewSpec, ...]:
-    """Return the modalities as the networks see them.
+def _generated(layout: Layout, linear_from: int | None) -> tuple[ViewSpec, ...]:
+    """Return all that the decoder generates, the columns of one side after those of the other."""
+    specs: list[ViewSpec] = []
+    for side in layout.generated:
+        offset = sum([len(spec.columns) for spec in specs])
+        specs += _specs(side, linear_from, offset)
+    return tuple(specs)
+
+
+def _specs(side: Side, linear_from: int | None = None, offset: int = 0) -> list[ViewSpec]:
+    """Return the modalities as the networks see them, their columns from an offset on.
 
     Those of real values have a linear path from so many columns, None for none.
     """
-    if side is None:
-        return ()
-    specs = [
+    return [
         ViewSpec(
-            columns=tuple(modality.columns.tolist()),
+            columns=tuple((offset + modality.columns).tolist()),
             name=modality.name,
             grid=Grid(modality.shape or (), modality.channels),
             **modality.networks,
@@ -200,7 +210,6 @@ def _specs(side: Side | None, linear_from: int | None = None) -> tuple[ViewSpec,
         )
         for modality, scale in zip(side.modalities, side.likelihood_scales, strict=True)
     ]
-    return tuple(specs)
 
 
 def _is_linear(modality: Modality, n_observed: int) -> bool:

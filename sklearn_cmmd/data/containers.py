@@ -231,7 +231,8 @@ def _explained(error: Exception, data: Any, name: str) -> str:
             "that lack a modality."
             if name.startswith("X_missing")
             else "Every row needs all observed modalities, without NaN. Impute them before, for "
-            "instance by sklearn.impute.SimpleImputer, or leave out the rows that have some."
+            "instance by sklearn.impute.SimpleImputer, or leave out the rows that have some. Rows "
+            "may lack whole modalities that optional= names."
         )
         return f"{message.splitlines()[0]}\n{advice}"
     if "Complex data" in message:  # the whole array follows

@@ -47,13 +47,13 @@ def check_values(
     low, high = statistics.least.min(), statistics.greatest.max()
     if modality.likelihood == "counts" and not (low >= 0 and statistics.integer.all()):
         raise ValueError(
-            f"Counts are whole numbers from 0 on, but {modality.name!r} of X_missing has others, "
-            f"from {low:g} to {high:g}. Use likelihood='gaussian' (from the first fit on, where "
-            "'auto' chose counts by its values)."
+            f"Counts are whole numbers from 0 on, but {modality.name!r} of {table.name} has "
+            f"others, from {low:g} to {high:g}. Use likelihood='gaussian' (from the first fit on, "
+            "where 'auto' chose counts by its values)."
         )
     if modality.likelihood == "bernoulli" and (low < 0 or high > 1):
         raise ValueError(
-            f"A Bernoulli modality has values in [0, 1], but {modality.name!r} of X_missing "
+            f"A Bernoulli modality has values in [0, 1], but {modality.name!r} of {table.name} "
             f"ranges from {low:g} to {high:g}. Rescale it, or use likelihood='gaussian' (from the "
             "first fit on, where 'auto' chose Bernoulli by its values)."
         )
@@ -63,13 +63,13 @@ def check_values(
     if low < 0 or not np.allclose((least, greatest), 1.0, rtol=0, atol=1e-5):
         raise ValueError(
             f"A categorical modality has values in [0, 1] that sum to one along axis="
-            f"{modality.axis} of its shape {modality.shape}, but {modality.name!r} of X_missing "
+            f"{modality.axis} of its shape {modality.shape}, but {modality.name!r} of {table.name} "
             f"has values from {low:g} on, and sums from {least:g} to {greatest:g}. Encode it "
             "one-hot, or name another axis."
         )
 
 
-def warn_of_codes(modalities: Sequence[Modality], statistics: ColumnStatistics) -> None:
+def warn_of_codes(modalities: Sequence[Modality], statistics: ColumnStatistics, name: str) -> None:
     """Warn once of columns that hold whole numbers such as 0 to 3, and are taken as Gaussian."""
     found = {}
     for modality in modalities:
@@ -84,7 +84,7 @@ def warn_of_codes(modalities: Sequence[Modality], statistics: ColumnStatistics) 
             found[modality.name] = codes.tolist()
     if found:
         warnings.warn(
-            f"Columns of X_missing hold a few whole numbers only and are taken as Gaussian: {found}"
+            f"Columns of {name} hold a few whole numbers only and are taken as Gaussian: {found}"
             " (positions within the modality). If they are codes of classes, encode them one-hot "
             "and say Modality(..., likelihood='categorical'). If they are amounts, say "
             "likelihood='gaussian', and this warning does not come.",

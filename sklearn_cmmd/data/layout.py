@@ -1,7 +1,7 @@
 """Layout: what a fit learned about the form of its data, and the way back from tensors to it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,8 @@ class Side:
     The modalities have their columns as arrays of positions, and the likelihoods of missing ones
     resolved. Widths, shapes of a row if it has more axes, and column names are those of the blocks
     of the data, by name. `loc` is subtracted from the columns, which are then divided by `scale`;
-    `mean` is that of the columns in the units of the data.
+    `mean` is that of the columns in the units of the data. `optional` are the numbers of the
+    observed modalities that a row may lack, and how often each is hidden in training.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Side:
     loc: np.ndarray
     scale: np.ndarray
     mean: np.ndarray
+    optional: dict[int, float] = field(default_factory=dict)
 
     @classmethod
     def learn(
@@ -45,20 +47,24 @@ class Side:
         modalities: Sequence[Modality],
         table: Table,
         weight: np.ndarray,
-        present: np.ndarray | None = None,
+        present: np.ndarray,
+        generated: bool = False,
+        optional: dict[int, float] | None = None,
     ) -> "Side":
-        """Find likelihoods and scales, over the rows of positive weight that have a modality."""
-        if present is not None:
-            _check_present(modalities, weight, present)
+        """Find scales, over the rows of positive weight that have a modality.
+
+        Of those that are to be `generated`, find likelihoods too.
+        """
+        _check_present(modalities, weight, present, table.name)
         statistics = ColumnStatistics.of(table, weight, modalities, present)
         _check_finite_variance(statistics.variance, table.name)
-        if present is not None:
-            warn_of_codes(modalities, statistics)
+        if generated:
+            warn_of_codes(modalities, statistics, table.name)
             modalities = [
                 with_likelihood(modality, statistics, table, weight * has)
                 for modality, has in zip(modalities, present.T, strict=True)
             ]
-        loc, scale = _standardisation(modalities, statistics, table.name)
+        loc, scale = _standardisation(modalities, statistics, generated)
         names, widths = table.names, table.widths
         return cls(
             table.name,
@@ -69,7 +75,20 @@ class Side:
             loc,
             scale,
             statistics.mean,
+            optional or {},
         )
+
+    def of_modalities(self) -> "Side":
+        """Return the same of the columns of the modalities alone, side by side."""
+        columns = np.concatenate([modality.columns for modality in self.modalities])
+        widths = {modality.name: len(modality.columns) for modality in self.modalities}
+        ends = np.cumsum(list(widths.values()))
+        modalities = [
+            _generated_alone(modality).resolved(columns=np.arange(end - len(modality.columns), end))
+            for modality, end in zip(self.modalities, ends, strict=True)
+        ]
+        loc, scale, mean = (each[columns] for each in (self.loc, self.scale, self.mean))
+        return Side(self.name, tuple(modalities), widths, {}, {}, loc, scale, mean)
 
     def check(self, table: Table) -> None:
         """Raise a ValueError unless the table has the blocks and columns of the fit."""
@@ -155,10 +174,15 @@ class Side:
         return Standardise(self.loc[span], self.scale[span], has_gaps)
 
     def standardised(self, table: Table, rows: np.ndarray | slice, dtype: Any) -> np.ndarray:
-        """Return some rows, the blocks in the order of the fit, standardised."""
-        parts = [self.standardise(key)(table.blocks[key].read(rows)) for key in self.widths]
-        joined = parts[0] if len(parts) == 1 else np.hstack(parts)
-        return joined.astype(dtype, copy=False)
+        """Return some rows, the blocks in the order of the fit, standardised.
+
+        After them stand, for each optional modality, 1 where a row has it, else 0.
+        """
+        values = self.read(table, rows)
+        firsts = [self.modalities[number].columns[0] for number in self.optional]
+        masks = ~np.isnan(values[:, firsts])
+        values = Standardise(self.loc, self.scale, table.has_gaps)(values)
+        return (np.hstack([values, masks]) if firsts else values).astype(dtype, copy=False)
 
     def read(self, table: Table, rows: np.ndarray | slice) -> np.ndarray:
         """Return some rows in the units of the data, the blocks in the order of the fit."""
@@ -221,11 +245,26 @@ class Side:
 
 @dataclass(frozen=True)
 class Layout:
-    """What was learned about the form of the data: modalities of both sides, and targets."""
+    """What was learned about the form of the data: modalities of both sides, and targets.
+
+    `optional` are the observed modalities that a row may lack, as they are generated then.
+    """
 
     observed: Side
     missing: Side | None
     targets: Targets | None
+    optional: Side | None = None
+
+    @property
+    def generated(self) -> list[Side]:
+        """What the decoder generates: the missing modalities, and those that may be."""
+        return [side for side in (self.missing, self.optional) if side is not None]
+
+    @property
+    def optional_columns(self) -> np.ndarray:
+        """The columns of the optional modalities in X, in the order in which they are generated."""
+        numbers = self.observed.optional
+        return np.concatenate([self.observed.modalities[number].columns for number in numbers])
 
 
 def weighted_by_size(sides: Sequence[Side]) -> list[Side]:
@@ -241,6 +280,14 @@ def weighted_by_size(sides: Sequence[Side]) -> list[Side]:
         ]
         resolved.append(replace(side, modalities=tuple(modalities)))
     return resolved
+
+
+def _generated_alone(modality: Modality) -> Modality:
+    """Return a modality of X whose networks can generate it; what reads it may be no generator."""
+    networks = dict(modality.networks)
+    if callable(networks["decoder"]):
+        networks["decoder"] = "auto"
+    return modality.resolved(network=networks)
 
 
 def check_disjoint(observed: Sequence[Modality], missing: Sequence[Modality]) -> None:
@@ -261,7 +308,7 @@ def _size(modality: Modality) -> int:
 
 
 def _standardisation(
-    modalities: Sequence[Modality], statistics: ColumnStatistics, name: str
+    modalities: Sequence[Modality], statistics: ColumnStatistics, generated: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what is subtracted from the columns, and by what they are then divided.
 
@@ -269,9 +316,9 @@ def _standardisation(
     """
     loc, scale = statistics.mean.copy(), statistics.scale.copy()
     for modality in modalities:
-        if name == "X_missing" and modality.likelihood in UNSCALED:
+        if generated and modality.likelihood in UNSCALED:
             loc[modality.columns], scale[modality.columns] = 0.0, 1.0
-        elif name == "X_missing" and modality.likelihood == "counts":
+        elif generated and modality.likelihood == "counts":
             loc[modality.columns] = 0.0
             # A power of two, so that counts are whole again when they come back.
             scale[modality.columns] = 2 ** np.rint(np.log2(scale[modality.columns]))
@@ -280,11 +327,13 @@ def _standardisation(
     return loc, scale
 
 
-def _check_present(modalities: Sequence[Modality], weight: np.ndarray, present: np.ndarray) -> None:
+def _check_present(
+    modalities: Sequence[Modality], weight: np.ndarray, present: np.ndarray, name: str
+) -> None:
     for modality, has in zip(modalities, present.T, strict=True):
         if not (weight * has).any():
             raise ValueError(
-                f"No row of X_missing has {modality.name!r}: all its values are NaN, or in rows of "
+                f"No row of {name} has {modality.name!r}: all its values are NaN, or in rows of "
                 "weight zero. Leave it out."
             )
 

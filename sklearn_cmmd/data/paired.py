@@ -10,12 +10,15 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from sklearn_cmmd.data.batch import Batch, View
+from sklearn_cmmd.data.hiding import Hiding
 from sklearn_cmmd.data.matrices import Matrix
 
 
 @dataclass(eq=False)
 class PairedRows(torch.utils.data.Dataset[Any]):
     """Rows of a fit on a device; the columns are those of a `Batch`, and what is not there is None.
+
+    `hiding` knows the modalities of `observed` that rows may lack.
 
     `labelled` says which rows have a label, None if all have. The numbers of the rows that belong
     to this set are its `index`.
@@ -29,6 +32,7 @@ class PairedRows(torch.utils.data.Dataset[Any]):
     label_weight: Tensor | None = None
     pair_weight: Tensor | None = None
     labelled: np.ndarray | None = None
+    hiding: Hiding | None = None
 
     def __post_init__(self) -> None:
         self.device = self.observed.device
@@ -78,6 +82,8 @@ class PairedRows(torch.utils.data.Dataset[Any]):
         missing = None
         if self.missing is not None:
             missing = View(self.missing.index_select(0, numbers), present)
+        if self.hiding is not None:
+            missing = self.hiding.paired(observed.values, missing)
         return Batch(observed, missing, y, *weights)
 
     def apart(self, left_out: np.ndarray) -> tuple["PairedRows", "PairedRows"]:

@@ -12,9 +12,11 @@ from torch import Tensor
 
 from sklearn_cmmd.data.alignment import labels_of, warn_of_another_order
 from sklearn_cmmd.data.columns import described
+from sklearn_cmmd.data.hiding import Hiding
 from sklearn_cmmd.data.layout import Layout, Side, check_disjoint, weighted_by_size
 from sklearn_cmmd.data.matrices import Matrix, join
 from sklearn_cmmd.data.modality import Modality
+from sklearn_cmmd.data.optional import at_hand, filled, optional_of
 from sklearn_cmmd.data.paired import PairedRows
 from sklearn_cmmd.data.tables import (
     Table,
@@ -45,8 +47,9 @@ class RowCounts:
 class FitData:
     """Checked input of a fit; x_missing and y are None if they were not given.
 
-    `modalities` are those of each side, with their columns and shapes. `present`, of shape
-    (n, n_missing_modalities), is 1 where a row has a missing modality, else 0. `labelled` says
+    `modalities` are those of each side, with their columns and shapes, `optional` those of X that a
+    row may lack. `at_hand`, of shape (n, n_observed_modalities), is 1 where a row has a modality of
+    X, else 0; `present`, of shape (n, n_missing_modalities), the same of X_missing. `labelled` says
     which rows have a label; without y, all count as if they had one. Positive weights have a mean
     of one.
     """
@@ -54,6 +57,8 @@ class FitData:
     x: Table
     x_missing: Table | None
     modalities: tuple[Sequence[Modality], Sequence[Modality]]
+    optional: dict[int, float]
+    at_hand: np.ndarray
     present: np.ndarray
     y: Any
     weight: np.ndarray
@@ -64,7 +69,8 @@ class FitData:
         """Numbers of the rows of positive weight."""
         counts = self.weight > 0
         known = counts & self.labelled
-        n_labelled, n_pairs = np.sum(known), np.sum(counts & self.present.any(axis=1))
+        can_hide = (self.at_hand.sum(axis=1) > 1) & bool(self.optional)
+        n_labelled, n_pairs = np.sum(known), np.sum(counts & (can_hide | self.present.any(axis=1)))
         classes = np.zeros(0, int)
         if self.y is not None and self.y.ndim == 1:
             classes = np.unique(self.y[known], return_counts=True)[1]
@@ -78,14 +84,31 @@ class FitData:
         """
         observed, missing = self.modalities
         if self.x_missing is not None:
-            missing = Side.learn(missing, self.x_missing, self.weight, self.present).modalities
+            learned = Side.learn(missing, self.x_missing, self.weight, self.present, generated=True)
+            missing = learned.modalities
+        if self.optional:
+            known = self.generated_of_x().modalities
+            observed = [
+                each.resolved(likelihood=known[list(self.optional).index(number)].likelihood)
+                if number in self.optional
+                else each
+                for number, each in enumerate(observed)
+            ]
         weight = check_weight(np.where(left_out, 0, self.weight), len(left_out))
         return replace(self, modalities=(observed, missing), weight=weight)
+
+    def generated_of_x(self) -> Side:
+        """Learn the optional modalities of X as what is generated."""
+        numbers = list(self.optional)
+        modalities = [self.modalities[0][number] for number in numbers]
+        return Side.learn(modalities, self.x, self.weight, self.at_hand[:, numbers], generated=True)
 
     def check_form(self, layout: Layout, caller: str) -> None:
         """Raise a ValueError unless the data have the classes and likelihoods of a layout."""
         if layout.missing is not None and self.x_missing is not None:
             layout.missing.check_likelihoods(self.x_missing, self.weight, self.present)
+        if layout.optional is not None:
+            layout.optional.check_likelihoods(self.x, self.weight, self.at_hand)
         if layout.targets is not None and self.y is not None:
             layout.targets.check_known(self.y[self.labelled], caller)
 
@@ -104,9 +127,12 @@ class FitData:
             _weights(self.weight, has, device)
             for has in (everything, self.labelled, everything if missing is None else has_pair)
         ]
-        observed = _matrix(layout.observed, self.x, device)
+        observed, hiding = _matrix(layout.observed, self.x, device), None
+        if layout.optional is not None:
+            masks = torch.from_numpy(self.at_hand[:, list(self.optional)]).to(device)
+            observed, hiding = join([observed, masks]), Hiding(layout, device)
         columns = missing, present, y, weight, label_weight, pair_weight, self.labelled
-        rows = PairedRows(observed, *columns)
+        rows = PairedRows(observed, *columns, hiding)
         return rows if self.weight.all() else rows.subset(np.flatnonzero(self.weight))
 
 
@@ -145,10 +171,12 @@ def read_fit_data(
 
     With a `layout`, that of an earlier fit, the data must have its form; `caller` says who wants
     that: "warm_start", "partial_fit", "init_from" or "score". `classes` are those that are known
-    before. Of the estimator, `observed`, `missing` and `class_weight` are read.
+    before. Of the estimator, `observed`, `missing`, `optional` and `class_weight` are read.
     """
     going_on = caller in ("warm_start", "partial_fit", "score") and layout is not None
-    x = read_table(X, "X", estimator, 1 if going_on else 2)
+    gaps = estimator.optional is not None if layout is None else bool(layout.observed.optional)
+    X = X if layout is None else filled(X, layout.observed)
+    x = read_table(X, "X", estimator, 1 if going_on else 2, gaps)
     x_missing, row_labels = None, x.row_labels
     if X_missing is not None:
         x_missing = read_table(X_missing, "X_missing", estimator, gaps=True)
@@ -168,14 +196,18 @@ def read_fit_data(
         check_sides(layout, x, x_missing, labels, caller)
         observed = layout.observed.modalities
         missing = () if layout.missing is None else layout.missing.modalities
+        optional = layout.observed.optional
     elif estimator.missing is not None and x_missing is None:
         raise ValueError("missing= describes modalities, but no X_missing was passed to fit.")
     else:
         observed = described(estimator.observed, x)
         missing = () if x_missing is None else described(estimator.missing, x_missing)
+        optional = optional_of(estimator.optional, observed)
+    has = at_hand(x, observed, optional)
     present = np.zeros((x.n_rows, 0)) if x_missing is None else presence(x_missing, missing)
     warn_of_unlabelled(labelled)
-    return FitData(x, x_missing, (observed, missing), present, labels, weight, labelled)
+    sides = observed, missing
+    return FitData(x, x_missing, sides, optional, has, present, labels, weight, labelled)
 
 
 def _balanced(weight: np.ndarray, y: Any, labelled: np.ndarray, class_weight: Any) -> np.ndarray:
@@ -223,13 +255,19 @@ def learn_layout(data: FitData, classes: Any = None, partial: bool = False) -> L
     `classes` are all that there are; data that are `partial` may lack some.
     """
     observed, missing = data.modalities
-    sides = [Side.learn(observed, data.x, data.weight)]
+    sides = {
+        "observed": Side.learn(observed, data.x, data.weight, data.at_hand, optional=data.optional)
+    }
     if data.x_missing is not None:
         check_disjoint(observed, missing)
-        sides.append(Side.learn(missing, data.x_missing, data.weight, data.present))
-    sides = weighted_by_size(sides)
+        sides["missing"] = Side.learn(
+            missing, data.x_missing, data.weight, data.present, generated=True
+        )
+    if data.optional:
+        sides["optional"] = data.generated_of_x().of_modalities()
+    found = dict(zip(sides, weighted_by_size(list(sides.values())), strict=True))
     targets = learn_targets(data, classes, partial)
-    return Layout(sides[0], sides[1] if len(sides) > 1 else None, targets)
+    return Layout(found["observed"], found.get("missing"), targets, found.get("optional"))
 
 
 def learn_targets(data: FitData, classes: Any = None, partial: bool = False) -> Targets | None:

@@ -127,12 +127,12 @@ def _has(table: Table, modality: Modality) -> np.ndarray:
     n_absent = np.concatenate(whole)
     half = np.flatnonzero((n_absent > 0) & (n_absent < n_columns))
     if len(half):
-        row = half[0]
+        row, side = half[0], {"X": "observed", "X_missing": "missing"}[table.name]
         raise ValueError(
             f"Row {row} of {table.name} lacks {n_absent[row]} of the {n_columns} values of "
             f"{modality.name!r}. A row has all values of a modality, or none of them (all NaN). "
             "Impute single values before fit, for instance by sklearn.impute.SimpleImputer, or "
-            "say by missing=[Modality(...), ...] which columns are missing together."
+            f"say by {side}=[Modality(...), ...] which columns are missing together."
         )
     has: np.ndarray = (n_absent == 0).astype(np.float32)
     return has

@@ -39,7 +39,10 @@ class ViewSpec:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Modalities of both sides, labels, and the widths and forms of the networks."""
+    """Modalities of both sides, labels, and the widths and forms of the networks.
+
+    An optional modality is on both sides: a row either has it or lacks it.
+    """
 
     observed: tuple[ViewSpec, ...]
     missing: tuple[ViewSpec, ...]
@@ -54,6 +57,9 @@ class Architecture:
     fusion: str = "joint"
     decoder_input: str = "linear"
     label_in_encoder: bool = True
+    # Numbers of the observed modalities that a row may lack, each with a column of x_O that says
+    # whether it has it, after the columns of values.
+    optional: tuple[int, ...] = ()
 
     n_observed: int = field(init=False)  # number of columns of x_O
     n_missing: int = field(init=False)  # number of columns of x_M
@@ -62,3 +68,9 @@ class Architecture:
         for side in ("observed", "missing"):
             n_columns = sum([len(view.columns) for view in getattr(self, side)])
             object.__setattr__(self, f"n_{side}", n_columns)
+        object.__setattr__(self, "n_observed", self.n_observed + len(self.optional))
+
+    @property
+    def masks(self) -> range:
+        """The columns of x_O that say which optional modalities a row has."""
+        return range(self.n_observed - len(self.optional), self.n_observed)

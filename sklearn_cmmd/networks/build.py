@@ -81,8 +81,9 @@ def build_prior(arch: Architecture) -> Conditional | ProductOfExperts:
     """Return p(z | x_O)."""
     placed = [(block, 0) for block in arch.observed]
     if arch.fusion == "joint":
-        return _latent(arch, "prior", placed, arch.n_observed)
-    return ProductOfExperts([_latent(arch, "prior", [one], arch.n_observed) for one in placed])
+        return _latent(arch, "prior", placed, arch.n_observed, arch.masks)
+    experts = [_latent(arch, "prior", [one], arch.n_observed) for one in placed]
+    return ProductOfExperts(experts, dict(zip(arch.optional, arch.masks, strict=True)))
 
 
 def build_encoder(arch: Architecture) -> Conditional:
@@ -95,7 +96,8 @@ def build_encoder(arch: Architecture) -> Conditional:
     placed += [(block, arch.n_observed) for block in arch.missing]
     n_values = arch.n_observed + arch.n_missing
     n_context = n_values + len(arch.missing) + (arch.n_labels if arch.label_in_encoder else 0)
-    return _latent(arch, "encoder", placed, n_context, range(n_values, n_context))
+    extra = [*arch.masks, *range(n_values, n_context)]
+    return _latent(arch, "encoder", placed, n_context, extra)
 
 
 def build_classifier(arch: Architecture) -> Conditional:
@@ -140,7 +142,8 @@ def _trunk(arch: Architecture, block: ViewSpec, sees_observed: bool) -> JointFea
     if not sees_observed and block.decoder not in ("auto", "mlp"):
         nothing = MLP(arch.latent_dim, (), arch.activation)
         return JointFeatures([(range(n_context), nothing)], n_context, (), arch.activation)
-    return _features(arch, "decoder", placed, n_context, range(n_observed, n_context))
+    extra = [*(arch.masks if sees_observed else ()), *range(n_observed, n_context)]
+    return _features(arch, "decoder", placed, n_context, extra)
 
 
 def _generator(arch: Architecture, block: ViewSpec, in_features: int) -> nn.Module:

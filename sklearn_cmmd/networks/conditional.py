@@ -88,16 +88,21 @@ class ProductOfExperts(nn.Module):
     """p(z | x_O) as the product of N(0, I) and one Gaussian for each observed modality.
 
     Precisions add up, and the mean is that of the experts' means weighted by their precisions.
+    `masks` are, by the number of an expert, the columns that are zero where it has nothing to see.
     """
 
-    def __init__(self, experts: Sequence[Conditional]) -> None:
+    def __init__(self, experts: Sequence[Conditional], masks: Mapping[int, int]) -> None:
         super().__init__()
         self.experts = nn.ModuleList(experts)
+        self.masks = dict(masks)
 
-    def forward(self, *context: Tensor, dropout: Dropout | None = None) -> Gaussian:
-        opinions = [expert(*context, dropout=dropout) for expert in self.experts]
+    def forward(self, context: Tensor, dropout: Dropout | None = None) -> Gaussian:
+        opinions = [expert(context, dropout=dropout) for expert in self.experts]
         loc = torch.stack([opinion.loc for opinion in opinions])
-        precision = torch.stack([torch.exp(-opinion.log_var) for opinion in opinions])
+        precisions = [torch.exp(-opinion.log_var) for opinion in opinions]
+        for expert, mask in self.masks.items():
+            precisions[expert] = precisions[expert] * context[:, mask, None]
+        precision = torch.stack(precisions)
         total = 1 + precision.sum(0)
         return Gaussian((precision * loc).sum(0) / total, -torch.log(total))
 

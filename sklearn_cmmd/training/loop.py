@@ -19,7 +19,7 @@ from sklearn_cmmd.networks.dropout import Dropout, keep_mask
 from sklearn_cmmd.plan import Plan
 from sklearn_cmmd.training.callbacks import Observers
 from sklearn_cmmd.training.graphs import GraphedSteps
-from sklearn_cmmd.training.noise import NoiseSource, Streams
+from sklearn_cmmd.training.noise import Noise, NoiseSource, Streams
 from sklearn_cmmd.training.progress import Progress
 from sklearn_cmmd.training.state import Snapshot, TrainingState, Watch, load_moments
 
@@ -96,6 +96,7 @@ class Loop:
         self.module = module.requires_grad_(True)
         self.device = device
         self.held_out = held_out
+        self.hiding = rows.hiding
         self.verbose = verbose
         # The list of parameters is kept as it is, so that a callback may freeze some.
         self.optimizer = torch.optim.AdamW(
@@ -113,7 +114,10 @@ class Loop:
             n_classifications = plan.loss.n_classifications(module)
             units = module.dropout_units(plan.loss.n_decodings, n_classifications)
         latent_dim = module.architecture.latent_dim
-        self.noise = NoiseSource(self.streams.latent, self.streams.dropout, latent_dim, units)
+        n_hiding = 0 if self.hiding is None else self.hiding.n_draws
+        self.noise = NoiseSource(
+            self.streams.latent, self.streams.dropout, latent_dim, units, n_hiding
+        )
         self.observers = Observers(callbacks, schedule, module, self.optimizer, rows, held_out)
         self.graphs: GraphedSteps | None = None
         # A step is the same work on the device alone, however often it is run, unless a callback
@@ -259,12 +263,15 @@ class Loop:
             yield from map(self.graphs, self.batches.numbers())
 
     def _validation_steps(self, held_out: PairedRows, told: bool = True) -> Iterator[Tensor]:
-        noise = NoiseSource(self.streams.validation, self.streams.dropout, self.noise.latent_dim, 0)
+        own = self.noise
+        noise = NoiseSource(
+            self.streams.validation, self.streams.dropout, own.latent_dim, 0, own.n_hiding
+        )
         with torch.no_grad():
             for batch in Batches(held_out, self.plan.schedule.batch_size):
                 if told:
                     self.observers.tell("on_batch_begin", batch, training=False)
-                losses = self._losses(batch, noise.draw(batch.n_rows).latent)
+                losses = self._losses(batch, noise.draw(batch.n_rows))
                 yield self._tally(batch, losses, training=False, told=told)
 
     def _step(self, batch: Batch) -> Tensor:
@@ -272,7 +279,7 @@ class Loop:
         self.observers.tell("on_batch_begin", batch, training=True)
         drawn = self.noise.draw(batch.n_rows)
         keep = None if drawn.bits is None else keep_mask(drawn.bits, self.plan.schedule.dropout)
-        losses = self._losses(batch, drawn.latent, Dropout(keep, self.noise.dropout))
+        losses = self._losses(batch, drawn, Dropout(keep, self.noise.dropout))
         # Made anew at each step, in a graph at one place; see `graphs`.
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
@@ -280,9 +287,11 @@ class Loop:
         self.optimizer.step()
         return self._tally(batch, losses, training=True)
 
-    def _losses(self, batch: Batch, noise: Tensor, dropout: Dropout | None = None) -> Losses:
-        loss = self.plan.loss
-        terms, labels = loss.evaluate(self.module, batch, noise, dropout, self._networks_in())
+    def _losses(self, batch: Batch, noise: Noise, dropout: Dropout | None = None) -> Losses:
+        loss, networks_in = self.plan.loss, self._networks_in()
+        if self.hiding is not None and noise.hiding is not None:
+            batch = self.hiding.hide(batch, noise.hiding)
+        terms, labels = loss.evaluate(self.module, batch, noise.latent, dropout, networks_in)
         self.names = terms.names
         means = terms.means(batch)
         return Losses(means, terms.counts(batch), loss.total(self.names, means), labels)

@@ -13,25 +13,39 @@ class Noise(NamedTuple):
 
     latent: Tensor  # (batch, latent_dim), standard normal
     bits: Tensor | None  # (batch, units) of int16, uniform; masks of the dropout are made of them
+    hiding: Tensor | None  # (batch, n), uniform in [0, 1), for modalities that are hidden
 
 
 class NoiseSource:
-    """The noise of one model's training, step after step; without units there are no bits."""
+    """The noise of one model's training, step after step.
+
+    Without units there are no bits; `n_hiding` numbers a row say what is hidden, if anything.
+    """
 
     def __init__(
-        self, latent: torch.Generator, dropout: torch.Generator, latent_dim: int, units: int
+        self,
+        latent: torch.Generator,
+        dropout: torch.Generator,
+        latent_dim: int,
+        units: int,
+        n_hiding: int = 0,
     ) -> None:
         self.latent = latent
         self.dropout = dropout
         self.latent_dim = latent_dim
         self.units = units
+        self.n_hiding = n_hiding
 
     def draw(self, n_rows: int) -> Noise:
         """Draw the noise of a minibatch."""
         shape, device = (n_rows, self.latent_dim), self.latent.device
         latent = torch.empty(shape, dtype=torch.float32, device=device)
         latent.normal_(generator=self.latent)
-        return Noise(latent, self._bits(n_rows) if self.units else None)
+        hiding = None
+        if self.n_hiding:
+            hiding = torch.empty((n_rows, self.n_hiding), dtype=torch.float32, device=device)
+            hiding.uniform_(generator=self.latent)
+        return Noise(latent, self._bits(n_rows) if self.units else None, hiding)
 
     def _bits(self, n_rows: int) -> Tensor:
         """Cut random 64-bit numbers in four, which costs a tenth of as many draws."""

@@ -29,6 +29,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
+from sklearn_cmmd._random import generator
 from sklearn_cmmd.data.batches import Batches
 from sklearn_cmmd.data.paired import PairedRows
 from sklearn_cmmd.networks.cmmd import CMMD
@@ -86,8 +87,14 @@ def ridge(rows: PairedRows, number: int, columns: tuple[int, ...]) -> tuple[Tens
 
 
 def _parts(rows: PairedRows, number: int, columns: Tensor) -> Iterator[Part]:
-    """Yield x_O, the columns and the weights of some rows at a time."""
+    """Yield x_O, the columns and the weights of some rows at a time, hidden as in training."""
+    drawn = generator(0, rows.device)
     for batch in Batches(rows, CHUNK_ROWS):
+        if rows.hiding is not None:
+            shape = batch.n_rows, rows.hiding.n_draws
+            batch = rows.hiding.hide(
+                batch, torch.empty(shape, device=rows.device).uniform_(generator=drawn)
+            )
         x = batch.observed.values.double()
         missing = cast(Any, batch.missing)
         weight = x.new_ones(len(x)) if batch.weight is None else batch.weight.double()

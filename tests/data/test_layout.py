@@ -20,8 +20,8 @@ def learn(data, modalities=None, name="X_missing", weight=None):
     table = read_table(data, name, CMMDClassifier(), gaps=name == "X_missing")
     found = described(modalities, table)
     weight = np.ones(table.n_rows) if weight is None else weight
-    present = presence(table, found) if name == "X_missing" else None
-    return Side.learn(found, table, weight, present), table
+    present = presence(table, found)
+    return Side.learn(found, table, weight, present, generated=name == "X_missing"), table
 
 
 def standardised(modalities, table):

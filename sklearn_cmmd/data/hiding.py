@@ -1,0 +1,89 @@
+"""Modalities of x_O that rows may lack, in minibatches: what a row lacks is a part of its x_M.
+
+In training some of those that a row has are hidden from it, so that the networks learn to do
+without: x_O is what is left, and x_M the rest.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sklearn_cmmd.data.batch import Batch, View
+from sklearn_cmmd.data.layout import Layout
+
+# Each row is left as it is with this probability, whatever the others say.
+WHOLE = 0.25
+
+
+class Hiding:
+    """Hides optional modalities of minibatches.
+
+    Of a row that has several, each is hidden with its own probability, but never the last one, and
+    none in a quarter of the rows. Each minibatch has the columns of values and of masks in
+    `observed`, and in `missing` the optional modalities after all others.
+    """
+
+    def __init__(self, layout: Layout, device: torch.device) -> None:
+        observed, generated = layout.observed, layout.optional
+        assert generated is not None
+        columns, optional = layout.optional_columns, list(observed.optional)
+        self.n_optional = len(optional)
+        self.n_missing = 0 if layout.missing is None else len(layout.missing.scale)
+        self.n_others = 0 if layout.missing is None else len(layout.missing.modalities)
+        self.has_fixed = self.n_optional < len(observed.modalities)
+        # For each column of x_O the number of its optional modality; of none, one more.
+        number = np.full(len(observed.scale) + self.n_optional, self.n_optional)
+        for place, each in enumerate(optional):
+            number[observed.modalities[each].columns] = place
+        number[len(observed.scale) :] = np.arange(self.n_optional)
+        # What is generated may be in other units than what is observed.
+        factor = observed.scale[columns] / generated.scale
+        shift = (observed.loc[columns] - generated.loc) / generated.scale
+        often = np.array(list(observed.optional.values()), np.float32)
+        self.number, self.columns = (
+            torch.from_numpy(each).to(device) for each in (number, columns)
+        )
+        self.often = torch.from_numpy(often).to(device)
+        self.factor, self.shift = (
+            torch.from_numpy(each.astype(np.float32)).to(device) for each in (factor, shift)
+        )
+
+    @property
+    def n_draws(self) -> int:
+        """How many random numbers a row takes."""
+        return self.n_optional + 1
+
+    def paired(self, x: Tensor, missing: View | None) -> View:
+        """Return the missing modalities, and after them the optional ones, which nobody lacks."""
+        own = x[:, self.columns] * self.factor + self.shift
+        lacks_none = x.new_zeros(len(x), self.n_optional)
+        if missing is None:
+            missing = View(x.new_zeros(len(x), self.n_missing), x.new_zeros(len(x), self.n_others))
+        mask = x.new_ones(len(x), self.n_others) if missing.mask is None else missing.mask
+        return View(torch.cat([missing.values, own], dim=1), torch.cat([mask, lacks_none], dim=1))
+
+    def hide(self, batch: Batch, uniform: Tensor) -> Batch:
+        """Hide some modalities of each row, by random numbers in [0, 1), (batch, n_draws)."""
+        x, missing = batch.observed.values, batch.missing
+        assert missing is not None
+        assert missing.mask is not None
+        has = x[:, -self.n_optional :]
+        keeps = self._kept(has, uniform)
+        of_columns = torch.cat([keeps, torch.ones_like(keeps[:, :1])], dim=1)[:, self.number]
+        mask = torch.cat([missing.mask[:, : self.n_others], has * (1 - keeps)], dim=1)
+        has_pair = mask.any(dim=1).to(x)
+        return batch._replace(
+            observed=View(x * of_columns),
+            missing=View(missing.values, mask),
+            pair_weight=has_pair if batch.weight is None else has_pair * batch.weight,
+        )
+
+    def _kept(self, has: Tensor, uniform: Tensor) -> Tensor:
+        """Return 1 for what a row keeps, else 0, (batch, n_optional)."""
+        draws, whole = uniform[:, :-1], uniform[:, -1:] < WHOLE
+        keeps = ((draws >= self.often) | whole).to(has)
+        if self.has_fixed:
+            return keeps
+        left = (keeps * has).any(dim=1, keepdim=True)
+        last = torch.zeros_like(keeps).scatter_(1, (draws * has).argmax(dim=1, keepdim=True), 1)
+        return torch.where(left, keeps, last)
