@@ -53,8 +53,8 @@ observed, missing : list of Modality, default=None
 optional : "all", list of str, dict or None, default=None
     Names of the modalities of `X` that may be absent: later, and from single rows of the fit, which
     have NaN in all of their columns then. Every row has at least one modality. In training, each of
-    those that a row has is hidden with probability one half, but for a quarter of the rows that see
-    all of them; a dict gives each name another probability. None refuses rows with NaN.
+    those that a row has is hidden with probability one half, but never all of them; a dict gives
+    each name another probability. None refuses rows with NaN.
 omega : float, default=0.5
     Weight ω of the KL divergence between encoder and prior, in [0, 1]. 1 is the evidence lower
     bound; the lower ω, the more the latent variables must tell about `X_missing`. The accuracy

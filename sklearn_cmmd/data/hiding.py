@@ -11,16 +11,13 @@ from torch import Tensor
 from sklearn_cmmd.data.batch import Batch, View
 from sklearn_cmmd.data.layout import Layout
 
-# Each row is left as it is with this probability, whatever the others say.
-WHOLE = 0.25
-
 
 class Hiding:
     """Hides optional modalities of minibatches.
 
-    Of a row that has several, each is hidden with its own probability, but never the last one, and
-    none in a quarter of the rows. Each minibatch has the columns of values and of masks in
-    `observed`, and in `missing` the optional modalities after all others.
+    Of a row that has several, each is hidden with its own probability, but never the last one. Each
+    minibatch has the columns of values and of masks in `observed`, and in `missing` the optional
+    modalities after all others.
     """
 
     def __init__(self, layout: Layout, device: torch.device) -> None:
@@ -48,11 +45,6 @@ class Hiding:
             torch.from_numpy(each.astype(np.float32)).to(device) for each in (factor, shift)
         )
 
-    @property
-    def n_draws(self) -> int:
-        """How many random numbers a row takes."""
-        return self.n_optional + 1
-
     def paired(self, x: Tensor, missing: View | None) -> View:
         """Return the missing modalities, and after them the optional ones, which nobody lacks."""
         own = x[:, self.columns] * self.factor + self.shift
@@ -63,7 +55,7 @@ class Hiding:
         return View(torch.cat([missing.values, own], dim=1), torch.cat([mask, lacks_none], dim=1))
 
     def hide(self, batch: Batch, uniform: Tensor) -> Batch:
-        """Hide some modalities of each row, by random numbers in [0, 1), (batch, n_draws)."""
+        """Hide some modalities of each row, by random numbers in [0, 1), (batch, n_optional)."""
         x, missing = batch.observed.values, batch.missing
         assert missing is not None
         assert missing.mask is not None
@@ -80,10 +72,9 @@ class Hiding:
 
     def _kept(self, has: Tensor, uniform: Tensor) -> Tensor:
         """Return 1 for what a row keeps, else 0, (batch, n_optional)."""
-        draws, whole = uniform[:, :-1], uniform[:, -1:] < WHOLE
-        keeps = ((draws >= self.often) | whole).to(has)
+        keeps = (uniform >= self.often).to(has)
         if self.has_fixed:
             return keeps
         left = (keeps * has).any(dim=1, keepdim=True)
-        last = torch.zeros_like(keeps).scatter_(1, (draws * has).argmax(dim=1, keepdim=True), 1)
+        last = torch.zeros_like(keeps).scatter_(1, (uniform * has).argmax(dim=1, keepdim=True), 1)
         return torch.where(left, keeps, last)

@@ -114,7 +114,7 @@ class Loop:
             n_classifications = plan.loss.n_classifications(module)
             units = module.dropout_units(plan.loss.n_decodings, n_classifications)
         latent_dim = module.architecture.latent_dim
-        n_hiding = 0 if self.hiding is None else self.hiding.n_draws
+        n_hiding = 0 if self.hiding is None else self.hiding.n_optional
         self.noise = NoiseSource(
             self.streams.latent, self.streams.dropout, latent_dim, units, n_hiding
         )

@@ -91,10 +91,14 @@ def _parts(rows: PairedRows, number: int, columns: Tensor) -> Iterator[Part]:
     drawn = generator(0, rows.device)
     for batch in Batches(rows, CHUNK_ROWS):
         if rows.hiding is not None:
-            shape = batch.n_rows, rows.hiding.n_draws
-            batch = rows.hiding.hide(
-                batch, torch.empty(shape, device=rows.device).uniform_(generator=drawn)
-            )
+            shape = batch.n_rows, rows.hiding.n_optional
+            uniform = torch.empty(shape, dtype=torch.float32, device=rows.device)
+            uniform.uniform_(generator=drawn)
+            # What is regressed is hidden from every row.
+            uniform[
+                :, [number - rows.hiding.n_others] if number >= rows.hiding.n_others else []
+            ] = 0
+            batch = rows.hiding.hide(batch, uniform)
         x = batch.observed.values.double()
         missing = cast(Any, batch.missing)
         weight = x.new_ones(len(x)) if batch.weight is None else batch.weight.double()
