@@ -18,6 +18,7 @@ from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.tables import Table, read_table
 
 MECHANISMS = ("mcar", "mar")
+LEAST = 1e-12  # of a mean probability that is not zero, and of its distance from one
 
 
 def ampute(
@@ -233,12 +234,10 @@ def _logistic(score: np.ndarray, mean: float) -> np.ndarray:
     """Return probabilities that rise with the score and have this mean."""
     if mean in (0, 1):
         return np.full(len(score), mean)
-    reach = np.abs(score).max()
-    centre = float(logit(mean))
-    constant = centre
-    if reach > 0:
-        ends = centre - reach, centre + reach
-        constant = brentq(lambda c: expit(c + score).mean() - mean, *ends)
+    # Nearer to the ends, and without one more on both sides, rounding would take the root out.
+    mean = float(np.clip(mean, LEAST, 1 - LEAST))
+    centre, reach = float(logit(mean)), np.abs(score).max() + 1
+    constant = brentq(lambda c: expit(c + score).mean() - mean, centre - reach, centre + reach)
     return np.asarray(expit(constant + score))
 
 

@@ -128,6 +128,14 @@ def test_at_random_given_a_view_without_variance():
     np.testing.assert_allclose(lacks.mean(axis=0), [0, 0.6, 0.6], atol=RIGHT)
 
 
+@pytest.mark.parametrize("share", [5e-324, 1e-17, 0.5 - 1e-16, 0.5])
+@pytest.mark.parametrize("mechanism", ["mcar", "mar"])
+def test_shares_at_the_ends(share, mechanism):
+    X = {name: three(50)[name] for name in ("mri", "blood")}
+    lacks = absent(ampute(X, share, mechanism=mechanism, random_state=0))
+    assert lacks.sum() == (0 if share < 0.4 else 50)
+
+
 def test_patterns_come_as_often_as_they_say():
     patterns = {("mri", "blood"): 0.2, "pet": 0.1, ("blood",): 0.3}
     lacks = absent(ampute(three(MANY), patterns=patterns, random_state=0))
