@@ -13,6 +13,8 @@ MODULES = (
     "few_labels",
     "defaults",
     "generation",
+    "subsets",
+    "numbers",
     "updates",
     "speed",
     "gpu",

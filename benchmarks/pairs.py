@@ -8,6 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -28,7 +29,7 @@ class Pair:
     groups: np.ndarray | None = None
     is_train: np.ndarray | None = None
 
-    def take(self, rows: np.ndarray) -> "Pair":
+    def take(self, rows: np.ndarray) -> Self:
         """Return some of the rows."""
         columns = {field.name: getattr(self, field.name) for field in fields(self)}
         some = {name: value[rows] for name, value in columns.items() if hasattr(value, "dtype")}
@@ -36,7 +37,7 @@ class Pair:
 
 
 # Read the columns of a pair, in their order, from the folder.
-Source = Callable[[Path], tuple[np.ndarray | None, ...]]
+Source = Callable[[Path], tuple[Any, ...]]
 # House numbers and turned digits are cut to so many training and test rows.
 N_TRAIN, N_TEST = 4000, 2000
 
@@ -56,7 +57,7 @@ def views(file: str, observed: str, missing: str, groups: str = "", is_train: st
 
     def read(folder: Path) -> tuple[np.ndarray | None, ...]:
         with np.load(folder / file) as data:
-            X, X_missing = (_as_table(data[key]) for key in (observed, missing))
+            X, X_missing = (as_table(data[key]) for key in (observed, missing))
             more = [data[key] if key else None for key in (groups, is_train)]
             return X, X_missing, data["y"].astype(int), *more
 
@@ -87,7 +88,7 @@ def spoken(folder: Path) -> tuple[np.ndarray | None, ...]:
     """Log-mel spectrograms of spoken digits, each with a written one of its class."""
     with np.load(folder / "fsdd.npz") as data:
         sound, y, is_train = data["logmel40x40"].astype(float), data["y"], data["is_train"]
-    return _with_written(_pooled(sound), y.astype(int), is_train.astype(bool), folder)
+    return _with_written(pooled(sound), y.astype(int), is_train.astype(bool), folder)
 
 
 def house_numbers(folder: Path) -> tuple[np.ndarray | None, ...]:
@@ -98,7 +99,7 @@ def house_numbers(folder: Path) -> tuple[np.ndarray | None, ...]:
     with np.load(folder / "svhn_test10k.npz") as data:
         rows = np.r_[:N_TRAIN, len(data["y"]) - N_TEST : len(data["y"])]
         grey, y = data["X"][rows].mean(axis=-1), data["y"][rows].astype(int)
-    return _with_written(_pooled(grey), y, np.arange(len(y)) < N_TRAIN, folder)
+    return _with_written(pooled(grey), y, np.arange(len(y)) < N_TRAIN, folder)
 
 
 def two_views(folder: Path) -> tuple[np.ndarray | None, ...]:
@@ -108,12 +109,12 @@ def two_views(folder: Path) -> tuple[np.ndarray | None, ...]:
         images, y = _written(folder, part)
         rows = np.random.default_rng(seed).permutation(len(y))[:n_rows]
         made = make_two_view_mnist(images[rows], y[rows], random_state=seed)
-        parts.append((*(_pooled(made.views[key]) for key in ("rotated", "noisy")), made.target))
+        parts.append((*(pooled(made.views[key]) for key in ("rotated", "noisy")), made.target))
     X, X_missing, y = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return X, X_missing, y, None, np.arange(len(y)) < N_TRAIN
 
 
-def _as_table(values: np.ndarray) -> np.ndarray:
+def as_table(values: np.ndarray) -> np.ndarray:
     """One row of numbers for each row; joints of a body relative to the first of them."""
     values = values.astype(float)
     if values.ndim == 4:
@@ -121,7 +122,7 @@ def _as_table(values: np.ndarray) -> np.ndarray:
     return values.reshape(len(values), -1)
 
 
-def _pooled(images: np.ndarray) -> np.ndarray:
+def pooled(images: np.ndarray) -> np.ndarray:
     """Average squares of two by two pixels, and lay the images out as rows."""
     n, height, width = images.shape
     squares = images.reshape(n, height // 2, 2, width // 2, 2)
@@ -144,7 +145,7 @@ def _with_written(
         for digit in np.unique(y):
             places = np.flatnonzero(rows & (y == digit))
             chosen = random.choice(np.flatnonzero(labels == digit), len(places), replace=False)
-            X_missing[places] = _pooled(images[chosen])
+            X_missing[places] = pooled(images[chosen])
     return X, X_missing, y, None, is_train
 
 
@@ -177,28 +178,32 @@ LINEAR: dict[str, Source] = {
     "digits karhunen-loève → pixels": digits("karhunen_loeve", "pixels"),
     "digits profiles → karhunen-loève": digits("profiles", "karhunen_loeve"),
 }
-EMBEDDED = "digits"  # how the names of pairs begin that need no file
+EMBEDDED = "digits", "diabetes"  # how the names of pairs begin that need no file
 # A quick run has these, and of them so many rows.
-QUICK, QUICK_ROWS = ("digits fourier → pixels", "brain methylation → mRNA"), 300
+QUICK = "digits fourier → pixels", "brain methylation → mRNA", "digits, four views", "diabetes"
+QUICK_ROWS = 300
+Kind = TypeVar("Kind", bound=Pair)
 
 
-def chosen(args: Namespace, sources: dict[str, Source]) -> Iterator[Pair]:
+def chosen(args: Namespace, sources: dict[str, Source], kind: type[Kind] = Pair) -> Iterator[Kind]:
     """Yield the pairs that the command line asks for."""
     names = [name for name in sources if any(word in name for word in args.only or [""])]
     if args.quick:
         names = [name for name in names if name in QUICK]
-    for pair in read(args.data, {name: sources[name] for name in names}):
+    for pair in read(args.data, {name: sources[name] for name in names}, kind):
         n_rows = QUICK_ROWS if args.quick else None
         order = np.random.default_rng(0).permutation(len(pair.y))
         yield pair.take(np.sort(order[:n_rows]))
 
 
-def read(folder: Path | None, sources: dict[str, Source]) -> Iterator[Pair]:
+def read(
+    folder: Path | None, sources: dict[str, Source], kind: type[Kind] = Pair
+) -> Iterator[Kind]:
     """Yield the embedded pairs, and those whose file is in the folder."""
     for name, source in sources.items():
         if folder is None and not name.startswith(EMBEDDED):
             continue
         try:
-            yield Pair(name, *source(folder or Path()))
+            yield kind(name, *source(folder or Path()))
         except FileNotFoundError as error:
             print(f"left out: {name} ({error.filename} is absent)")

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.model_selection import (
     GroupShuffleSplit,
+    ShuffleSplit,
     StratifiedGroupKFold,
     StratifiedKFold,
     StratifiedShuffleSplit,
@@ -19,7 +20,8 @@ Folds = list[tuple[np.ndarray, np.ndarray]]
 
 def _split(pair: Pair, number: int, share: float, seed: int) -> Parts:
     """Return both parts of one of several random splits, groups kept together."""
-    cls = StratifiedShuffleSplit if pair.groups is None else GroupShuffleSplit
+    cls = StratifiedShuffleSplit if pair.y.dtype.kind in "iu" else ShuffleSplit
+    cls = cls if pair.groups is None else GroupShuffleSplit
     splitter = cls(number + 1, test_size=share, random_state=seed)
     *_, (first, second) = splitter.split(pair.X, pair.y, pair.groups)
     return pair.take(first), pair.take(second)

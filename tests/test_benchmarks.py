@@ -15,7 +15,18 @@ if not (ROOT / "benchmarks").is_dir():
     pytest.skip("the benchmarks are not here", allow_module_level=True)
 
 from benchmarks import __main__ as entry
-from benchmarks import baselines, generation, gpu, reports, splits, tasks
+from benchmarks import (
+    baselines,
+    generation,
+    gpu,
+    reports,
+    several,
+    splits,
+    subsets,
+    subsets_tables,
+    tasks,
+)
+from benchmarks import numbers as numbers_benchmark
 from benchmarks.bare import bare_of
 from benchmarks.pairs import DEVELOPMENT, HELD_BACK, Pair
 from benchmarks.sizes import SMALL, TOY, loop_of
@@ -163,6 +174,113 @@ def test_a_run_goes_on_where_it_was(tmp_path, monkeypatch):
     assert reports.gather([job], [*columns, "new"], args).columns.tolist() == columns
 
 
+@pytest.fixture
+def several_task():
+    """Three views of rows, half of whose views are hidden in training."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(N_ROWS, 1))
+    widths = {"a": 2, "b": 3, "c": 4}
+    views = {name: z + 0.1 * rng.normal(size=(N_ROWS, n)) for name, n in widths.items()}
+    whole = several.Several("made", *several.side_by_side(views, np.arange(N_ROWS) % 3))
+    return several.make_several(splits.set_aside(whole), 0, 0.5)
+
+
+def test_a_subset_shows_its_views_alone(several_task):
+    task = several_task
+    assert task.subsets == [
+        ("a",),
+        ("b",),
+        ("c",),
+        ("a", "b"),
+        ("a", "c"),
+        ("b", "c"),
+        tuple("abc"),
+    ]
+    assert 0.4 < np.isnan(task.X).mean() < 0.6
+    np.testing.assert_allclose(np.nanmean(task.X, axis=0), 0, atol=1e-9)
+    for subset in task.subsets:
+        part, has = task.of_subset(subset), task.has(subset)
+        assert np.isnan(task.shown(subset)).all(axis=0).tolist() == (~has).tolist()
+        assert np.array_equal(task.shown(subset)[:, has], part.X_test)
+        assert np.array_equal(task.X_test[:, ~has], part.X_test_missing)
+        assert not np.isnan(part.X).any()
+        assert len(part.X) == (~np.isnan(task.X[:, has]).any(axis=1)).sum()
+    assert several.subsets_of(list("abcde"), 15) == several.subsets_of(list("abcde"), 15)
+    assert len(set(several.subsets_of(list("abcde"), 15))) == 15
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("imputer", subsets.IMPUTERS)
+def test_imputers_fill_gaps_alone(several_task, imputer):
+    task = several_task
+    fitted = subsets.IMPUTERS[imputer](task).fit(task.X)
+    for subset in task.subsets:
+        shown, has = task.shown(subset), task.has(subset)
+        filled = fitted.transform(shown)
+        assert np.array_equal(filled[:, has], shown[:, has])
+        assert np.isfinite(filled).all()
+        if not has.all():
+            error = tasks.relative_rmse(filled[:, ~has], task.X_test[:, ~has])
+            assert error < 0.5 if imputer != "mean" else error == pytest.approx(1, abs=0.1)
+
+
+def test_subsets_of_which_too_few_rows_are_left(several_task):
+    task = several_task
+    task.X[:, task.spans["a"]] = np.nan
+    found = subsets.METHODS["one CMMD a subset"](task)
+    proba = found["a", "b"].proba
+    assert np.allclose(proba, proba[0])
+    assert (found["a", "b"].absent == 0).all()
+    assert found["a", "b"].absent.shape == (len(task.y_test), 4)
+
+
+def test_classes_that_a_method_never_saw_are_scored():
+    class Narrow:
+        classes_ = np.array([0, 2])
+
+        def predict(self, X):
+            return np.zeros(len(X))
+
+        def predict_proba(self, X):
+            return np.tile([0.5, 0.5], (len(X), 1))
+
+    proba = subsets.said(Narrow(), np.zeros((2, 1)), np.arange(3)).proba
+    np.testing.assert_allclose(proba[0], [0.5, subsets.LEAST_CHANCE, 0.5], rtol=1e-5)
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+
+
+def test_methods_are_compared_on_the_runs_that_all_have():
+    rows = pd.DataFrame(
+        [
+            ("s", 0.3, 0, "one CMMD", 0.9),
+            ("s", 0.3, 1, "one CMMD", 0.1),
+            ("s", 0.3, 0, "HGB", 0.8),
+            ("t", 0.3, 0, "one CMMD", 0.5),
+            ("t", 0.3, 0, "HGB", 0.6),
+        ],
+        columns=["set", "share", "split", "method", "accuracy"],
+    )
+    table = subsets_tables.by_set(rows, "accuracy", ["split"])
+    assert table.loc[0.3, "s"].to_dict() == {"one CMMD": 0.9, "HGB": 0.8}
+    (told,) = subsets_tables.differences(table, "one CMMD")
+    assert told.splitlines() == ["share 0.3, 2 sets", "HGB    0.000 ± 0.100"]
+
+
+def test_numbers_are_scaled_by_the_targets_that_are_shown(pair):
+    object.__setattr__(pair, "y", np.random.default_rng(0).normal(5, 3, N_ROWS))
+    task = numbers_benchmark.make_numbers(pair, 0, 0.25, False)
+    shown = task.y[~np.isnan(task.y)]
+    assert len(shown) == round(0.25 * len(task.y))
+    assert shown.mean() == pytest.approx(0, abs=1e-9)
+    assert shown.std() == pytest.approx(1)
+    assert not np.isnan(task.X_missing).any()
+    y = np.random.default_rng(1).normal(size=20_000)
+    found = numbers_benchmark.scores(0 * y, np.ones_like(y), y)
+    assert found["coverage"] == pytest.approx(0.9, abs=0.01)
+    assert found["nll"] == pytest.approx(0.5 * np.log(2 * np.pi * np.e), abs=0.02)
+    assert found["r2"] == pytest.approx(0, abs=1e-3)
+
+
 def linear_layers(network):
     return [part for part in network.modules() if isinstance(part, torch.nn.Linear)]
 
@@ -220,6 +338,8 @@ OPTIONS = {
     "few_labels": [*ONE, "--methods", "CMMD", "two stages", baselines.TWIN, "LR", *ORACLES],
     "defaults": [*ONE, "--variants", "gain 1 at first", "averaged weights", "alpha=10, omega=1.0"],
     "generation": [*ONE, "--pairs", "sixteen", "--methods", "ensemble", "CMMD", "conformal ridge"],
+    "subsets": [*ONE, "--methods", "one CMMD a subset", "its twin", "mean + SVM"],
+    "numbers": [*ONE, "--methods", "ridge", "MLP regression"],
     "updates": ONE,
     "speed": ["--cases", "steps", "threads", "predictions"],
     "acoustic_inversion": ONE,
