@@ -88,7 +88,8 @@ def resolve(
     if previous is None:
         layout = learn_layout(data, classes, partial)
     elif caller == "init_from":
-        layout = replace(previous.layout, targets=learn_targets(data))
+        targets = learn_targets(data, before=previous.layout.targets)
+        layout = replace(previous.layout, targets=targets)
     else:
         layout = previous.layout
     if previous is not None:
@@ -103,7 +104,8 @@ def resolve(
     if previous is not None:
         _check_networks(architecture, layout, previous, caller)
     few = 0.0 if partial else _few(objective.few_labels, counts)
-    loss = _loss(estimator, objective, few, 0 if partial else counts.pairs)
+    is_smoothed = architecture.label_likelihood != "gaussian"
+    loss = _loss(estimator, objective, few, 0 if partial else counts.pairs, is_smoothed)
     schedule = _schedule(estimator, objective, networks.precision, counts, few, partial)
     schedule = replace(schedule, watched=_watched(estimator, objective, layout))
     return Plan(layout, architecture, loss, schedule)
@@ -128,9 +130,14 @@ def _few(few_labels: int, counts: RowCounts) -> float:
     return float(by_number * min(1, counts.unlabelled / counts.labelled))
 
 
-def _loss(estimator: Any, objective: Objective, few: float, n_pairs: int) -> Loss:
-    """Put the objective together; without pairs there is no prior on scales."""
-    smoothing: Any = objective.label_smoothing
+def _loss(
+    estimator: Any, objective: Objective, few: float, n_pairs: int, is_smoothed: bool
+) -> Loss:
+    """Put the objective together; without pairs there is no prior on scales.
+
+    `is_smoothed` is whether labels can be: numbers cannot.
+    """
+    smoothing: Any = objective.label_smoothing if is_smoothed else 0.0
     bandwidth: Any = objective.bandwidth
     return Loss(
         omega=estimator.omega,
@@ -165,7 +172,7 @@ def _architecture(
     return Architecture(
         observed=_specs(layout.observed),
         missing=_specs(layout.missing, linear_from),
-        n_labels=0 if targets is None else len(targets.classes),
+        n_labels=0 if targets is None else targets.n_columns,
         label_likelihood="categorical" if targets is None else targets.likelihood,
         latent_dim=int(estimator.latent_dim),
         activation=networks.activation,
@@ -307,8 +314,8 @@ def _check_networks(
     before = previous.layout.targets
     if before is not None and not before.same_as(layout.targets):
         raise ValueError(
-            f"init_from was fitted with the labels {before.classes.tolist()}, which are not those "
-            "of y. Fit it with the same labels, or without any."
+            f"init_from was fitted with {before}, which are not those of y. Fit it with the same "
+            "labels, or without any."
         )
 
 

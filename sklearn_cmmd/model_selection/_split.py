@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn.model_selection._split import GroupsConsumerMixin
 
-from sklearn_cmmd.data.targets import check_labels
+from sklearn_cmmd.data.labels import check_labels
 
 
 class SemiSupervisedSplit(GroupsConsumerMixin, BaseCrossValidator):

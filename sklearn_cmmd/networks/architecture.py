@@ -62,3 +62,8 @@ class Architecture:
         for side in ("observed", "missing"):
             n_columns = sum([len(view.columns) for view in getattr(self, side)])
             object.__setattr__(self, f"n_{side}", n_columns)
+
+    @property
+    def marks_labels(self) -> bool:
+        """Whether the encoder reads beside y if there is one: of numbers, zero is the mean."""
+        return self.label_likelihood == "gaussian"
