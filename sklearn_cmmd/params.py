@@ -87,7 +87,7 @@ early_stopping : bool or "auto", default="auto"
     watches the loss of y, and for the decoder the reconstruction from the prior: training goes on
     as long as one of both falls, the second by .01 nats a value in half as many epochs, and the
     decoder is that of its own best epoch. "auto" stops early from 500 labelled rows on (without any
-    labels, from 500 rows), and never in `partial_fit`.
+    labels, from 500 rows; of a regressor, from 50 rows with a target), and never in `partial_fit`.
 validation_fraction : float, default=0.1
     Share of the labelled rows held out for early stopping, in (0, 1). Every class keeps a row to
     train on.

@@ -134,6 +134,15 @@ class Numbers(Targets):
             )
 
 
+def are_numbers(y: Any) -> bool:
+    """Return whether some targets are no whole numbers, so that they are no classes."""
+    try:
+        values, _ = Numbers.read(y, going_on=True)
+    except (TypeError, ValueError):
+        return False
+    return bool((values != np.rint(values)).any())
+
+
 def _as_floats(y: np.ndarray) -> np.ndarray:
     """Return targets as finite numbers."""
     if y.dtype.kind not in "biufO" or any([isinstance(value, (str, bytes)) for value in y.flat]):

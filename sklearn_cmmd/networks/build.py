@@ -23,6 +23,7 @@ from sklearn_cmmd.networks.likelihoods import (
     Head,
     LaplaceLikelihood,
     Likelihood,
+    VariedGaussianLikelihood,
     gaussian_head,
 )
 from sklearn_cmmd.networks.linear import LinearPath
@@ -105,7 +106,7 @@ def build_classifier(arch: Architecture) -> Conditional:
     kinds: dict[str, Callable[[int], Likelihood]] = {
         "bernoulli": BernoulliLikelihood,
         "categorical": CategoricalLikelihood,
-        "gaussian": GaussianLikelihood,
+        "gaussian": VariedGaussianLikelihood,
     }
     likelihood = kinds[arch.label_likelihood](arch.n_labels)
     return Conditional(features, Head(features.out_features, likelihood))
