@@ -34,7 +34,7 @@ class Targets(ABC):
             warnings.warn(
                 f"{np.sum(~labelled)} of the {len(labelled)} rows of y have no {cls.unlabelled}",
                 UnlabelledRowsWarning,
-                stacklevel=3,
+                stacklevel=2,
             )
 
     @staticmethod
