@@ -151,6 +151,7 @@ class CMMDClassifier(ClassProbabilities, BaseCMMD):
 
     See Also
     --------
+    CMMDRegressor : The same for numbers.
     CMMDTransformer : The embedding and the generation alone, with or without labels.
 
     Notes

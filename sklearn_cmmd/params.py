@@ -188,7 +188,7 @@ def authors_preset(batch_size: int = 100) -> dict[str, Any]:
     Returns
     -------
     dict
-        Parameters of `CMMDClassifier` and `CMMDTransformer`.
+        Parameters of `CMMDClassifier`, `CMMDRegressor` and `CMMDTransformer`.
 
     Examples
     --------

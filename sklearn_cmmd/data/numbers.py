@@ -145,7 +145,9 @@ def are_numbers(y: Any) -> bool:
 
 def _as_floats(y: np.ndarray) -> np.ndarray:
     """Return targets as finite numbers."""
-    if y.dtype.kind not in "biufO" or any([isinstance(value, (str, bytes)) for value in y.flat]):
+    # Strings of digits would become numbers.
+    strings = y.dtype == object and any([isinstance(value, (str, bytes)) for value in y.flat])
+    if strings or y.dtype.kind not in "biufO":
         raise _no_numbers(y)
     try:
         values = y.astype(np.float64)
