@@ -2,6 +2,7 @@
 
 from sklearn_cmmd._classifier import CMMDClassifier
 from sklearn_cmmd._ensemble import CMMDEnsemble
+from sklearn_cmmd._regressor import CMMDRegressor
 from sklearn_cmmd._transformer import CMMDTransformer
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.groups import Networks, Objective
@@ -10,6 +11,7 @@ from sklearn_cmmd.params import authors_preset
 __all__ = [
     "CMMDClassifier",
     "CMMDEnsemble",
+    "CMMDRegressor",
     "CMMDTransformer",
     "Modality",
     "Networks",

@@ -32,6 +32,7 @@ from sklearn_cmmd.data.layout import Side
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.optional import at_hand, filled
 from sklearn_cmmd.data.tables import Table, read_table
+from sklearn_cmmd.data.targets import Classes, Targets
 from sklearn_cmmd.exceptions import (
     DerailedWarning,
     DeviceWarning,
@@ -52,11 +53,12 @@ PREDICTION_ROWS = 2048
 class BaseCMMD(
     GenerativeMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted, GroupedParameters
 ):
-    """What `CMMDClassifier` and `CMMDTransformer` have in common."""
+    """What `CMMDClassifier`, `CMMDRegressor` and `CMMDTransformer` have in common."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
     # The loss of rows held out that early stopping watches.
     _watched: ClassVar[str] = "loss"
+    _kind_of_y: ClassVar[type[Targets]] = Classes
 
     observed: Sequence[Modality] | None = None
     missing: Sequence[Modality] | None = None
@@ -74,7 +76,6 @@ class BaseCMMD(
     early_stopping: bool | str = "auto"
     validation_fraction: float = 0.1
     n_iter_no_change: int = 20
-    class_weight: dict[Any, float] | list[dict[Any, float]] | str | None = None
     objective: Objective | None = None
     networks: Networks | None = None
     callbacks: Sequence[Any] | None = None
@@ -101,16 +102,17 @@ class BaseCMMD(
             The modalities that are always available: a table of shape (n, n_features), or an array
             with more axes, one modality with a shape. A mapping holds one of these for each
             modality; inside cross-validation, wrap it in `skorch.helper.SliceDict`.
-        y : array-like of shape (n,), or indicator matrix of shape (n, n_labels), default=None
-            Classes, or for multilabel data 1 where a row has the label. A row without any has −1,
-            NaN, None or NA, in an indicator a row of −1. If −1 and 1 are the only values, they are
-            two classes. A classifier needs it.
+        y : array-like of shape (n,) or (n, n_labels), default=None
+            Classes, or an indicator matrix for multilabel data, 1 where a row has the label. A row
+            without any has −1, NaN, None or NA, in an indicator a row of −1. If −1 and 1 are the
+            only values, they are two classes. A classifier needs it. A regressor needs numbers, one
+            or several a row, and NaN, None or NA where a row has none.
         X_missing : as `X`, default=None
             The modalities that are missing later. None stands for a model without a decoder. A row
             that lacks a modality has NaN in all of its columns.
         sample_weight : array-like of shape (n,), default=None
             Weights of the rows. Only their ratios matter: a weight of two is the row twice.
-        init_from : CMMDTransformer or CMMDClassifier, default=None
+        init_from : CMMDTransformer, CMMDClassifier or CMMDRegressor, default=None
             A fitted estimator with the same parameters, whose networks are where training starts,
             and whose modalities and scales are taken over. Fitted with the same labels, it gives
             all its weights. Fitted without, it is the first of two stages in which the paper learns
@@ -151,7 +153,7 @@ class BaseCMMD(
         X, y, X_missing, sample_weight
             As for `fit`. The columns are standardised by the statistics of the first call.
         classes : array-like of shape (n_classes,), default=None
-            All classes there are. A classifier needs it on the first call.
+            All classes there are. A classifier needs it on the first call, a regressor has none.
 
         Returns
         -------

@@ -15,11 +15,14 @@ from torch import Tensor
 from sklearn_cmmd._base import BaseCMMD
 from sklearn_cmmd._callers import Scored, encoders_of_callers, scored_with
 from sklearn_cmmd.data.alignment import labels_of, warn_of_another_order
+from sklearn_cmmd.data.labels import UNLABELLED, check_labels
 from sklearn_cmmd.data.tables import Table
-from sklearn_cmmd.data.targets import UNLABELLED, Targets, check_labels
+from sklearn_cmmd.data.targets import Targets
 from sklearn_cmmd.exceptions import ReencodedLabelsWarning
+from sklearn_cmmd.groups import parameters
 from sklearn_cmmd.networks.cmmd import CMMD
-from sklearn_cmmd.params import documented
+from sklearn_cmmd.networks.distributions import Bernoulli, Categorical
+from sklearn_cmmd.params import CLASS_CONSTRAINTS, ClassWeight, documented
 
 UNLABELLED_SCORES = (
     "Some rows to score have no label. Score labelled rows only; in a search, split with "
@@ -118,6 +121,7 @@ class ClassProbabilities(ClassifierMixin):
 
 
 @documented
+@parameters
 class CMMDClassifier(ClassProbabilities, BaseCMMD):
     r"""Classifier that learns from several modalities and predicts from some of them.
 
@@ -137,6 +141,7 @@ class CMMDClassifier(ClassProbabilities, BaseCMMD):
     Parameters
     ----------
     {parameters}
+    {class_weight}
 
     Attributes
     ----------
@@ -146,6 +151,7 @@ class CMMDClassifier(ClassProbabilities, BaseCMMD):
 
     See Also
     --------
+    CMMDRegressor : The same for numbers.
     CMMDTransformer : The embedding and the generation alone, with or without labels.
 
     Notes
@@ -175,7 +181,10 @@ class CMMDClassifier(ClassProbabilities, BaseCMMD):
     (500, 240)
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CLASS_CONSTRAINTS
     _watched: ClassVar[str] = "classification"
+
+    class_weight: ClassWeight = None
 
     @property
     def _targets(self) -> Targets:  # type: ignore[override]
@@ -188,7 +197,7 @@ class CMMDClassifier(ClassProbabilities, BaseCMMD):
         """Return the probabilities of the classes, or their logarithms, of some rows or of all."""
 
         def compute(module: CMMD, x: Tensor) -> Tensor:
-            labels = module.predict(x)
+            labels = cast(Bernoulli | Categorical, module.predict(x))
             return labels.log_mean() if log else labels.mean
 
         return self._predict(table, compute, rows=rows)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import is_classifier
+from sklearn.base import is_classifier, is_regressor
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
@@ -138,7 +138,7 @@ def _begin(
     estimator.n_features_in_ = data.x.n_columns
     estimator.__dict__.pop("classes_", None)
     if layout.targets is not None:
-        estimator.classes_ = layout.targets.classes
+        estimator.__dict__.update(layout.targets.attributes)
 
 
 def check_feature_names(estimator: Any, X: Any, reset: bool) -> None:
@@ -215,6 +215,8 @@ def check_partial_fit(estimator: Any, classes: Any) -> None:
         raise ValueError("classes must be passed on the first call to partial_fit.")
     if classes is None:
         return
+    if is_regressor(estimator):
+        raise ValueError(f"A regressor has no classes. Leave classes={classes!r} out.")
     try:
         found = unique_labels(classes)
     except (TypeError, ValueError) as error:
@@ -233,7 +235,7 @@ def check_init_from(estimator: Any, init_from: Any, going_on: bool) -> None:
         return
     if not hasattr(init_from, "_watched"):
         raise TypeError(
-            "init_from must be a fitted CMMDTransformer or CMMDClassifier. "
+            "init_from must be a fitted CMMDTransformer, CMMDClassifier or CMMDRegressor. "
             f"Got {type(init_from).__name__} instead."
         )
     check_is_fitted(init_from)

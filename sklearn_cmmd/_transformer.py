@@ -1,6 +1,6 @@
 """CMMDTransformer."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -10,8 +10,9 @@ from sklearn_cmmd._callers import is_scored_without
 from sklearn_cmmd._random import generator
 from sklearn_cmmd.data.batches import Batches
 from sklearn_cmmd.data.rows import read_fit_data
+from sklearn_cmmd.groups import parameters
 from sklearn_cmmd.objective.bound import lower_bound
-from sklearn_cmmd.params import documented
+from sklearn_cmmd.params import CLASS_CONSTRAINTS, ClassWeight, documented
 from sklearn_cmmd.training.surroundings import surroundings
 
 N_DRAWS = 10
@@ -24,6 +25,7 @@ NOTHING_TO_SCORE = (
 
 
 @documented
+@parameters
 class CMMDTransformer(BaseCMMD):
     r"""Embedding of some modalities that knows of the others, with or without labels.
 
@@ -34,6 +36,7 @@ class CMMDTransformer(BaseCMMD):
     Parameters
     ----------
     {parameters}
+    {class_weight}
 
     Attributes
     ----------
@@ -60,6 +63,10 @@ class CMMDTransformer(BaseCMMD):
     >>> embed.fit_transform(digits.data, X_missing=digits.data_missing).shape
     (2000, 8)
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CLASS_CONSTRAINTS
+
+    class_weight: ClassWeight = None
 
     def score(
         self, X: Any, y: Any = None, X_missing: Any = None, sample_weight: Any = None
@@ -101,8 +108,8 @@ class CMMDTransformer(BaseCMMD):
         y = None if layout.targets is None else y
         if y is None and X_missing is None:
             raise ValueError(NOTHING_TO_SCORE)
-        classes = None if layout.targets is None else layout.targets.classes
-        data = read_fit_data(self, X, y, X_missing, sample_weight, layout, "score", classes)
+        known = getattr(self, "classes_", None)
+        data = read_fit_data(self, X, y, X_missing, sample_weight, layout, "score", known)
         data.check_form(layout, "score")
         if not data.counts.pairs and y is None:
             raise ValueError(NOTHING_TO_SCORE)

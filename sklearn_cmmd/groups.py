@@ -62,7 +62,7 @@ class Objective(Spelled, BaseEstimator):
         Share, in [0, 1), of each label that the classifier is told to spread evenly over all
         classes, or over yes and no where there are several labels. It learns to be less sure. 0 is
         the objective of [1]_; "auto" is 0.1, and falls to 0 as labels become few. The encoder sees
-        the labels as they are.
+        the labels as they are. Without effect on the numbers of a regressor.
     few_labels : int, default=300
         Number of labelled rows that counts as half-way few, if at least as many rows have no
         label. Labels are few by a degree: 1 up to 2/3 of this number, 0 from 4/3 on, in between

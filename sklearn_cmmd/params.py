@@ -35,7 +35,6 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "early_stopping": [AUTO, "boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": POSITIVE_INT,
-    "class_weight": [dict, list, StrOptions({"balanced"}), None],
     "objective": [Objective, None],
     "networks": [Networks, None],
     "callbacks": [list, tuple, None],
@@ -44,6 +43,12 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "random_state": ["random_state"],
     "warm_start": ["boolean"],
     "verbose": ["verbose"],
+}
+
+# The parameter of those that learn classes.
+ClassWeight = dict[Any, float] | list[dict[Any, float]] | str | None
+CLASS_CONSTRAINTS = CONSTRAINTS | {
+    "class_weight": [dict, list, StrOptions({"balanced"}), None],
 }
 
 DOCUMENTATION = """\
@@ -62,8 +67,8 @@ omega : float, default=0.5
 lam : float, default=100.0
     Weight λ of the MMD, which enters the loss as (1 − ω) λ. Without effect at ω = 1.
 alpha : float, default=100.0
-    Weight α of the classification loss, in nats per row. Raise it if the accuracy falls behind
-    a plain classifier's, lower it to favour the generation of `X_missing`.
+    Weight α of the loss of y, −log p(y|z) in nats per row. Raise it if predictions of y fall behind
+    those of a plain model, lower it to favour the generation of `X_missing`.
 latent_dim : int, default=20
     Number of latent variables.
 hidden_layer_sizes : tuple of int, default=(128, 128)
@@ -84,19 +89,16 @@ max_epochs : int or "auto", default="auto"
     the weights, and no more than make 2,000.
 early_stopping : bool or "auto", default="auto"
     Whether to hold out labelled rows, to stop when their loss no longer falls, and to restore the
-    weights of the best epoch. A transformer watches the whole loss. A classifier watches the
-    classification loss, and for the decoder the reconstruction from the prior: training goes on as
-    long as one of both falls, the second by .01 nats a value in half as many epochs, and the
+    weights of the best epoch. A transformer watches the whole loss. A classifier or a regressor
+    watches the loss of y, and for the decoder the reconstruction from the prior: training goes on
+    as long as one of both falls, the second by .01 nats a value in half as many epochs, and the
     decoder is that of its own best epoch. "auto" stops early from 500 labelled rows on (without any
-    labels, from 500 rows), and never in `partial_fit`.
+    labels, from 500 rows; of a regressor, from 50 rows with a target), and never in `partial_fit`.
 validation_fraction : float, default=0.1
     Share of the labelled rows held out for early stopping, in (0, 1). Every class keeps a row to
     train on.
 n_iter_no_change : int, default=20
     Number of epochs without improvement after which early stopping ends the training.
-class_weight : dict, list of dict or "balanced", default=None
-    Weights of the classes, by which the weights of their rows are multiplied. "balanced" is
-    n_rows / (n_classes · number of rows of the class), over the labelled rows.
 objective : Objective, default=None
     Choices for research that the objective leaves open: kernel of the MMD, decoding of prior
     draws, teaching, label smoothing. None stands for `Objective()`.
@@ -121,6 +123,12 @@ verbose : int, default=0
     1 shows a progress bar over the epochs, or prints a line for each where there is no terminal.
 """
 
+CLASS_DOCUMENTATION = """\
+class_weight : dict, list of dict or "balanced", default=None
+    Weights of the classes, by which the weights of their rows are multiplied. "balanced" is
+    n_rows / (n_classes · number of rows of the class), over the labelled rows.
+"""
+
 ATTRIBUTES = """\
 n_features_in_ : int
     Number of features of `X`.
@@ -135,14 +143,15 @@ device_ : torch.device
 history_ : dict of str to list of float
     For each epoch the mean over the training rows, and over those held out, of the loss and of
     its terms before weighting, in nats: `"train_loss"`, `"train_reconstruction"`,
-    `"train_prior_reconstruction"`, `"train_classification"`, `"train_kl"`, `"train_mmd"`,
-    `"train_scale_prior"` where scales of columns are learned, where the posterior teaches
-    `"train_posterior_classification"` and `"train_distillation"`, and the same with `"valid_"`.
+    `"train_prior_reconstruction"`, `"train_classification"` (the loss of y, also of numbers),
+    `"train_kl"`, `"train_mmd"`, `"train_scale_prior"` where scales of columns are learned, where
+    the posterior teaches `"train_posterior_classification"` and `"train_distillation"`, and the
+    same with `"valid_"`.
 n_iter_ : int
     Number of epochs run.
 best_epoch_ : int
     Number of the epoch whose weights were kept: the best one with early stopping, else the last
-    one. The decoder of a classifier may be that of another epoch, see `early_stopping`.
+    one. The decoder may be that of another epoch, see `early_stopping`.
 best_validation_score_ : float or None
     The held-out loss of that epoch with its sign turned, in nats per row; None without early
     stopping.
@@ -155,7 +164,12 @@ T = TypeVar("T", bound=type)
 
 def documented(estimator: T) -> T:
     """Put what all estimators share in the place of its name in braces, in a class docstring."""
-    for name, text in {"{parameters}": DOCUMENTATION, "{attributes}": ATTRIBUTES}.items():
+    texts = {
+        "{parameters}": DOCUMENTATION,
+        "{class_weight}": CLASS_DOCUMENTATION,
+        "{attributes}": ATTRIBUTES,
+    }
+    for name, text in texts.items():
         body = text.rstrip().replace("\n", "\n    ")
         estimator.__doc__ = (estimator.__doc__ or "").replace(name, body)
     return estimator
@@ -180,7 +194,7 @@ def authors_preset(batch_size: int = 100) -> dict[str, Any]:
     Returns
     -------
     dict
-        Parameters of `CMMDClassifier` and `CMMDTransformer`.
+        Parameters of `CMMDClassifier`, `CMMDRegressor` and `CMMDTransformer`.
 
     Examples
     --------

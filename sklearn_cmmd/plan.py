@@ -23,7 +23,8 @@ from sklearn_cmmd.objective.loss import Loss
 
 AUTO_BATCH_SIZE = 100
 AUTO_EPOCHS, LEAST_UPDATES, MOST_UPDATES = 200, 500, 2000
-AUTO_STOPPING_ROWS = 500
+# Numbers are learned by heart sooner than classes.
+AUTO_STOPPING_ROWS = {"categorical": 500, "bernoulli": 500, "gaussian": 50}
 AUTO_DROPOUT, AUTO_DROPOUT_FEW_LABELS = 0.3, 0.5
 AUTO_LABEL_SMOOTHING = 0.1
 # The decoder alone keeps a training going while it gains so much of the likelihood of a value in
@@ -88,7 +89,8 @@ def resolve(
     if previous is None:
         layout = learn_layout(data, classes, partial)
     elif caller == "init_from":
-        layout = replace(previous.layout, targets=learn_targets(data))
+        targets = learn_targets(data, before=previous.layout.targets)
+        layout = replace(previous.layout, targets=targets)
     else:
         layout = previous.layout
     if previous is not None:
@@ -103,8 +105,10 @@ def resolve(
     if previous is not None:
         _check_networks(architecture, layout, previous, caller)
     few = 0.0 if partial else _few(objective.few_labels, counts)
-    loss = _loss(estimator, objective, few, 0 if partial else counts.pairs)
-    schedule = _schedule(estimator, objective, networks.precision, counts, few, partial)
+    likelihood = architecture.label_likelihood
+    loss = _loss(estimator, objective, few, 0 if partial else counts.pairs, likelihood)
+    fraction = 0.0 if partial else _validation_fraction(estimator, counts, likelihood)
+    schedule = _schedule(estimator, objective, networks.precision, counts, few, partial, fraction)
     schedule = replace(schedule, watched=_watched(estimator, objective, layout))
     return Plan(layout, architecture, loss, schedule)
 
@@ -130,9 +134,12 @@ def _few(few_labels: int, counts: RowCounts) -> float:
     return float(by_number * min(1, counts.unlabelled / counts.labelled))
 
 
-def _loss(estimator: Any, objective: Objective, few: float, n_pairs: int) -> Loss:
-    """Put the objective together; without pairs there is no prior on scales."""
-    smoothing: Any = objective.label_smoothing
+def _loss(estimator: Any, objective: Objective, few: float, n_pairs: int, likelihood: str) -> Loss:
+    """Put the objective together; without pairs there is no prior on scales.
+
+    `likelihood` is that of y: numbers cannot be smoothed.
+    """
+    smoothing: Any = 0.0 if likelihood == "gaussian" else objective.label_smoothing
     bandwidth: Any = objective.bandwidth
     return Loss(
         omega=estimator.omega,
@@ -167,7 +174,7 @@ def _architecture(
     return Architecture(
         observed=tuple(_specs(layout.observed)),
         missing=_generated(layout, linear_from),
-        n_labels=0 if targets is None else len(targets.classes),
+        n_labels=0 if targets is None else targets.n_columns,
         label_likelihood="categorical" if targets is None else targets.likelihood,
         latent_dim=int(estimator.latent_dim),
         activation=networks.activation,
@@ -226,10 +233,13 @@ def _schedule(
     counts: RowCounts,
     few: float,
     partial: bool,
+    fraction: float,
 ) -> Schedule:
-    """Resolve everything that depends on the numbers of rows; without labels all are labelled."""
+    """Resolve everything that depends on the numbers of rows; without labels all are labelled.
+
+    `fraction` of the labelled ones is held out.
+    """
     batch_size = _batch_size(estimator.batch_size, counts.labelled + counts.unlabelled, partial)
-    fraction = 0.0 if partial else _validation_fraction(estimator, counts)
     max_epochs = estimator.max_epochs
     if max_epochs == "auto":
         n_training = counts.labelled - ceil(fraction * counts.labelled)
@@ -266,7 +276,7 @@ def _batch_size(batch_size: int | str, n_rows: int, partial: bool) -> int:
     return min(int(batch_size), n_rows)
 
 
-def _validation_fraction(estimator: Any, counts: RowCounts) -> float:
+def _validation_fraction(estimator: Any, counts: RowCounts, likelihood: str) -> float:
     """Return the share of the labelled rows to hold out; zero without early stopping.
 
     Every class keeps a row to train on.
@@ -275,7 +285,7 @@ def _validation_fraction(estimator: Any, counts: RowCounts) -> float:
     n_classes, n_held_out = len(counts.classes), ceil(fraction * counts.labelled)
     n_free = counts.labelled - n_classes
     if stops == "auto":
-        stops = counts.labelled >= AUTO_STOPPING_ROWS and n_free >= n_held_out
+        stops = counts.labelled >= AUTO_STOPPING_ROWS[likelihood] and n_free >= n_held_out
     if not stops:
         return 0.0
     if n_held_out == counts.labelled or n_free < 1:
@@ -316,8 +326,8 @@ def _check_networks(
     before = previous.layout.targets
     if before is not None and not before.same_as(layout.targets):
         raise ValueError(
-            f"init_from was fitted with the labels {before.classes.tolist()}, which are not those "
-            "of y. Fit it with the same labels, or without any."
+            f"init_from was fitted with {before}, which are not those of y. Fit it with the same "
+            "labels, or without any."
         )
 
 

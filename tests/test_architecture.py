@@ -22,7 +22,7 @@ LAYERS = [
     {"_fitting"},
     {"_generative"},
     {"_base"},
-    {"_classifier", "_transformer"},
+    {"_classifier", "_regressor", "_transformer"},
     {"crossfit"},
     {"_ensemble"},
     {"model_selection"},

@@ -5,7 +5,14 @@ import pytest
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_cmmd import CMMDClassifier, CMMDEnsemble, CMMDTransformer, Modality, Objective
+from sklearn_cmmd import (
+    CMMDClassifier,
+    CMMDEnsemble,
+    CMMDRegressor,
+    CMMDTransformer,
+    Modality,
+    Objective,
+)
 from tests.conftest import SMALL
 
 STOCHASTIC = (
@@ -31,6 +38,8 @@ FAST = SMALL | {"random_state": None}
 ESTIMATORS = [
     CMMDClassifier(**FAST),
     MultilabelCMMD(**FAST),
+    # A check sets alpha=0.01, by which y is learned slowly.
+    CMMDRegressor(**FAST | {"max_epochs": 50, "learning_rate": 0.01}),
     CMMDTransformer(**FAST),
     CMMDEnsemble(CMMDClassifier(**FAST), n_estimators=2),
     CMMDClassifier(
@@ -68,7 +77,9 @@ def test_checks_left_out(estimator, check):
     getattr(estimator_checks, check)(type(estimator).__name__, estimator)
 
 
-@pytest.mark.parametrize("estimator", [CMMDClassifier(), CMMDTransformer()], ids=["clf", "tr"])
+@pytest.mark.parametrize(
+    "estimator", [CMMDClassifier(), CMMDRegressor(), CMMDTransformer()], ids=["clf", "reg", "tr"]
+)
 def test_no_check_is_switched_off_by_a_tag(estimator):
     tags = estimator.__sklearn_tags__()
     assert not tags._skip_test
@@ -77,6 +88,8 @@ def test_no_check_is_switched_off_by_a_tag(estimator):
     assert not tags.input_tags.allow_nan
     if tags.classifier_tags is not None:
         assert not tags.classifier_tags.poor_score
+    if tags.regressor_tags is not None:
+        assert not tags.regressor_tags.poor_score
 
 
 def test_feature_names_out():

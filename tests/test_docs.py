@@ -11,8 +11,7 @@ from numpydoc.docscrape import FunctionDoc, NumpyDocString
 import sklearn_cmmd
 import sklearn_cmmd.datasets
 import sklearn_cmmd.model_selection
-from sklearn_cmmd import CMMDClassifier, CMMDTransformer
-from sklearn_cmmd.params import CONSTRAINTS
+from sklearn_cmmd import CMMDClassifier, CMMDRegressor, CMMDTransformer
 
 PUBLIC = [
     *(getattr(sklearn_cmmd, name) for name in sklearn_cmmd.__all__ if name != "__version__"),
@@ -21,7 +20,7 @@ PUBLIC = [
 ]
 METHODS = [
     getattr(cls, name)
-    for cls in (CMMDClassifier, CMMDTransformer)
+    for cls in (CMMDClassifier, CMMDRegressor, CMMDTransformer)
     for name in sorted(vars(cls))
     if not name.startswith(("_", "set_")) and inspect.isfunction(getattr(cls, name))
 ] + [CMMDClassifier.transform, CMMDClassifier.generate_missing]
@@ -73,7 +72,7 @@ def test_method_docstrings_are_complete(method):
     assert all(entry.desc for entry in [*doc["Parameters"], *doc["Returns"]])
 
 
-@pytest.mark.parametrize("cls", [CMMDClassifier, CMMDTransformer])
+@pytest.mark.parametrize("cls", [CMMDClassifier, CMMDRegressor, CMMDTransformer])
 def test_every_fitted_attribute_is_documented(cls, digits, small):
     X, M, y = digits
     fitted = cls(**small | {"max_epochs": 1}).fit(X, y, X_missing=M)
@@ -88,7 +87,9 @@ def test_every_fitted_attribute_is_documented(cls, digits, small):
 
 
 def test_constraints_cover_the_parameters():
-    assert set(CONSTRAINTS) == set(CMMDClassifier().get_params(deep=False))
+    for estimator in (CMMDClassifier(), CMMDRegressor(), CMMDTransformer()):
+        names = set(estimator.get_params(deep=False))
+        assert set(estimator._parameter_constraints) == names
     assert "{parameters}" not in CMMDClassifier.__doc__ + CMMDTransformer.__doc__
 
 

@@ -1,10 +1,10 @@
 """MNIST-SVHN-Text, tables 5, H.1 and 6 and figure 4 of the paper: all seven observed subsets.
 
 One model for each subset of M (digit), S (house number) and T (word), and beside them one for all
-seven, of which any modality may be absent, in twice the updates of one. Table 5/H.1: accuracy on the
-test pairs of a logistic regression on 500 training embeddings, of the model's own classifier, and
-of its x_O-only twin. Table 6: coherence, how often a classifier trained on the real modality sees
-the right digit in the generated one.
+seven, of which any modality may be absent, in twice the updates of one. Table 5/H.1: accuracy on
+the test pairs of a logistic regression on 500 training embeddings, of the model's own classifier,
+and of its x_O-only twin. Table 6: coherence, how often a classifier trained on the real modality
+sees the right digit in the generated one.
 
     python -m benchmarks mnist_svhn_text --data FOLDER --out benchmarks/results/mnist_svhn_text
 

@@ -25,7 +25,7 @@ from sklearn_cmmd.data.tables import (
     presence,
     read_table,
 )
-from sklearn_cmmd.data.targets import Targets, check_labels, warn_of_unlabelled
+from sklearn_cmmd.data.targets import Targets
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class FitData:
     row may lack. `at_hand`, of shape (n, n_observed_modalities), is 1 where a row has a modality of
     X, else 0; `present`, of shape (n, n_missing_modalities), the same of X_missing. `labelled` says
     which rows have a label; without y, all count as if they had one. Positive weights have a mean
-    of one.
+    of one. `kind` is what y is taken for.
     """
 
     x: Table
@@ -63,6 +63,7 @@ class FitData:
     y: Any
     weight: np.ndarray
     labelled: np.ndarray
+    kind: type[Targets]
 
     @cached_property
     def counts(self) -> "RowCounts":
@@ -72,8 +73,8 @@ class FitData:
         can_hide = (self.at_hand.sum(axis=1) > 1) & bool(self.optional)
         n_labelled, n_pairs = np.sum(known), np.sum(counts & (can_hide | self.present.any(axis=1)))
         classes = np.zeros(0, int)
-        if self.y is not None and self.y.ndim == 1:
-            classes = np.unique(self.y[known], return_counts=True)[1]
+        if self.y is not None:
+            classes = self.kind.count(self.y[known])
         n_unlabelled = np.sum(counts) - n_labelled
         return RowCounts(int(n_labelled), int(n_unlabelled), int(n_pairs), classes)
 
@@ -171,7 +172,8 @@ def read_fit_data(
 
     With a `layout`, that of an earlier fit, the data must have its form; `caller` says who wants
     that: "warm_start", "partial_fit", "init_from" or "score". `classes` are those that are known
-    before. Of the estimator, `observed`, `missing`, `optional` and `class_weight` are read.
+    before. Of the estimator, `observed`, `missing`, `optional` and, if it has one, `class_weight`
+    are read.
     """
     going_on = caller in ("warm_start", "partial_fit", "score") and layout is not None
     gaps = estimator.optional is not None if layout is None else bool(layout.observed.optional)
@@ -182,14 +184,15 @@ def read_fit_data(
         x_missing = read_table(X_missing, "X_missing", estimator, gaps=True)
         check_row_counts(x.n_rows, {"X_missing": x_missing})
         row_labels |= x_missing.row_labels
-    labels, labelled = y, np.ones(x.n_rows, bool)
+    kind, labels, labelled = estimator._kind_of_y, y, np.ones(x.n_rows, bool)
     if y is not None:
-        labels, labelled = check_labels(y, classes)
+        labels, labelled = kind.read(y, classes, going_on)
         check_row_counts(x.n_rows, {"y": labels})
     warn_of_another_order(row_labels | labels_of(y=y, sample_weight=sample_weight))
     weight = check_weight(sample_weight, x.n_rows)
-    if estimator.class_weight is not None and caller != "score":
-        weight = _balanced(weight, labels, labelled, estimator.class_weight)
+    class_weight = getattr(estimator, "class_weight", None)
+    if class_weight is not None and caller != "score":
+        weight = _balanced(weight, labels, labelled, class_weight)
     observed: Sequence[Modality]
     missing: Sequence[Modality]
     if layout is not None:
@@ -205,9 +208,9 @@ def read_fit_data(
         optional = optional_of(estimator.optional, observed)
     has = at_hand(x, observed, optional)
     present = np.zeros((x.n_rows, 0)) if x_missing is None else presence(x_missing, missing)
-    warn_of_unlabelled(labelled)
+    kind.warn_of_unlabelled(labelled)
     sides = observed, missing
-    return FitData(x, x_missing, sides, optional, has, present, labels, weight, labelled)
+    return FitData(x, x_missing, sides, optional, has, present, labels, weight, labelled, kind)
 
 
 def _balanced(weight: np.ndarray, y: Any, labelled: np.ndarray, class_weight: Any) -> np.ndarray:
@@ -270,19 +273,15 @@ def learn_layout(data: FitData, classes: Any = None, partial: bool = False) -> L
     return Layout(found["observed"], found.get("missing"), targets, found.get("optional"))
 
 
-def learn_targets(data: FitData, classes: Any = None, partial: bool = False) -> Targets | None:
-    """Learn the classes; all of them must be among `classes` if these are given."""
+def learn_targets(
+    data: FitData, classes: Any = None, partial: bool = False, before: Targets | None = None
+) -> Targets | None:
+    """Learn what y holds; all classes must be among `classes` if these are given.
+
+    `before` are the targets of networks to start from.
+    """
     if data.y is None:
         return None
-    y = data.y[data.labelled]
-    targets = Targets(y, classes)
-    if classes is not None:
-        targets.check_known(y, "partial_fit")
-    if len(data.counts.classes) < 2 and not (partial or targets.multilabel):
-        found = np.unique(data.y[data.labelled & (data.weight > 0)])
-        raise ValueError(
-            "y must have at least two classes among the rows of positive weight. Got the class "
-            f"{found.tolist()} alone. -1 marks rows without a label; it is a class only where the "
-            "other is 1."
-        )
-    return targets
+    labelled = data.labelled
+    learned = data.kind.learn(data.y[labelled], data.weight[labelled], classes, partial)
+    return learned.after(before)

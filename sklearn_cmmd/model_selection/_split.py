@@ -7,7 +7,8 @@ import numpy as np
 from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn.model_selection._split import GroupsConsumerMixin
 
-from sklearn_cmmd.data.targets import check_labels
+from sklearn_cmmd.data.numbers import Numbers, are_numbers
+from sklearn_cmmd.data.targets import Classes, Targets
 
 
 class SemiSupervisedSplit(GroupsConsumerMixin, BaseCrossValidator):
@@ -28,9 +29,13 @@ class SemiSupervisedSplit(GroupsConsumerMixin, BaseCrossValidator):
     the training part also where the labelled rows of its group are tested: leave such rows out
     where that would give something away.
 
+    Targets of a `CMMDRegressor` are split as numbers if some of them are not whole; of whole
+    numbers −1 marks a row without a target, as of classes.
+
     See Also
     --------
     sklearn_cmmd.CMMDClassifier : Says which rows count as unlabelled.
+    sklearn_cmmd.CMMDRegressor : The same for numbers.
 
     Examples
     --------
@@ -71,18 +76,18 @@ class SemiSupervisedSplit(GroupsConsumerMixin, BaseCrossValidator):
         """
         if y is None:
             raise ValueError("SemiSupervisedSplit splits by the labels: pass y.")
-        y, has, of_labelled = _labelled_part(y, groups)
+        kind, y, has, of_labelled = _labelled_part(y, groups)
         lacks = np.setdiff1d(np.arange(y.shape[0]), has)
         if isinstance(self.cv, type):
             raise TypeError(f"cv must be a splitter, such as {self.cv.__name__}(). Got the class.")
-        inner = check_cv(self.cv, y[has], classifier=True)
+        inner = check_cv(self.cv, y[has], classifier=kind is Classes)
         for train, test in inner.split(np.zeros(len(has)), y[has], of_labelled):
             if max(np.max(train, initial=0), np.max(test, initial=0)) >= len(has):
                 raise ValueError(
                     f"cv splits the {len(has)} labelled rows, numbered from 0 on, but it names row "
                     f"{max(np.max(train), np.max(test))}."
                 )
-            if y.ndim == 1 and len(np.unique(y[has[train]])) < 2:
+            if len(kind.count(y[has[train]])) == 1:
                 raise ValueError(
                     f"The labelled rows of a training part are all of class "
                     f"{y[has[train[:1]]].tolist()[0]!r}. "
@@ -107,15 +112,18 @@ class SemiSupervisedSplit(GroupsConsumerMixin, BaseCrossValidator):
         int
             The number of splits of the labelled rows.
         """
+        kind: type[Targets] = Classes
         if y is not None:
-            y, has, groups = _labelled_part(y, groups)
+            kind, y, has, groups = _labelled_part(y, groups)
             X, y = np.zeros(len(has)), y[has]
-        n_splits: int = check_cv(self.cv, y, classifier=True).get_n_splits(X, y, groups)
+        inner = check_cv(self.cv, y, classifier=kind is Classes)
+        n_splits: int = inner.get_n_splits(X, y, groups)
         return n_splits
 
 
-def _labelled_part(y: Any, groups: Any) -> tuple[Any, np.ndarray, np.ndarray | None]:
-    """Return y, checked, the numbers of its rows with a label, and their groups."""
-    y, labelled = check_labels(y)
+def _labelled_part(y: Any, groups: Any) -> tuple[type[Targets], Any, np.ndarray, np.ndarray | None]:
+    """Return what y holds, y itself, the numbers of its rows with a label, and their groups."""
+    kind = Numbers if are_numbers(y) else Classes
+    y, labelled = kind.read(y)
     has = np.flatnonzero(labelled)
-    return y, has, None if groups is None else np.asarray(groups)[has]
+    return kind, y, has, None if groups is None else np.asarray(groups)[has]

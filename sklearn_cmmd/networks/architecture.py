@@ -74,3 +74,8 @@ class Architecture:
     def masks(self) -> range:
         """The columns of x_O that say which optional modalities a row has."""
         return range(self.n_observed - len(self.optional), self.n_observed)
+
+    @property
+    def marks_labels(self) -> bool:
+        """Whether the encoder reads beside y if there is one: of numbers, zero is the mean."""
+        return self.label_likelihood == "gaussian"

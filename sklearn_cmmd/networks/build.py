@@ -1,6 +1,6 @@
 """From an architecture to each of the four networks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from torch import nn
@@ -23,6 +23,7 @@ from sklearn_cmmd.networks.likelihoods import (
     Head,
     LaplaceLikelihood,
     Likelihood,
+    VariedGaussianLikelihood,
     gaussian_head,
 )
 from sklearn_cmmd.networks.linear import LinearPath
@@ -95,7 +96,8 @@ def build_encoder(arch: Architecture) -> Conditional:
     placed = [(block, 0) for block in arch.observed]
     placed += [(block, arch.n_observed) for block in arch.missing]
     n_values = arch.n_observed + arch.n_missing
-    n_context = n_values + len(arch.missing) + (arch.n_labels if arch.label_in_encoder else 0)
+    n_label_columns = arch.n_labels + arch.marks_labels if arch.label_in_encoder else 0
+    n_context = n_values + len(arch.missing) + n_label_columns
     extra = [*arch.masks, *range(n_values, n_context)]
     return _latent(arch, "encoder", placed, n_context, extra)
 
@@ -103,8 +105,13 @@ def build_encoder(arch: Architecture) -> Conditional:
 def build_classifier(arch: Architecture) -> Conditional:
     """Return p(y | z)."""
     features = _features(arch, "classifier", (), arch.latent_dim, range(arch.latent_dim))
-    kind = BernoulliLikelihood if arch.label_likelihood == "bernoulli" else CategoricalLikelihood
-    return Conditional(features, Head(features.out_features, kind(arch.n_labels)))
+    kinds: dict[str, Callable[[int], Likelihood]] = {
+        "bernoulli": BernoulliLikelihood,
+        "categorical": CategoricalLikelihood,
+        "gaussian": VariedGaussianLikelihood,
+    }
+    likelihood = kinds[arch.label_likelihood](arch.n_labels)
+    return Conditional(features, Head(features.out_features, likelihood))
 
 
 def build_decoder(arch: Architecture) -> Decoder:

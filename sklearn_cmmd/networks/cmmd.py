@@ -16,7 +16,7 @@ from sklearn_cmmd.networks.build import (
 )
 from sklearn_cmmd.networks.conditional import Conditional, Decoder
 from sklearn_cmmd.networks.custom import CustomNetwork
-from sklearn_cmmd.networks.distributions import Bernoulli, Categorical, Gaussian, Joint
+from sklearn_cmmd.networks.distributions import Distribution, Gaussian, Joint
 from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.networks.mlp import init_weights, n_units
 
@@ -69,9 +69,12 @@ class CMMD(nn.Module):
         return copy.deepcopy(self, {id(each): each for each in shared})
 
     def label_features(self, y: Tensor) -> Tensor:
-        """Codes of classes to a column for each; what has columns already stays as it is."""
+        """Codes of classes to a column for each; what has columns already stays as it is.
+
+        A column of ones comes after numbers, and says that they are known.
+        """
         if y.is_floating_point():
-            return y
+            return nn.functional.pad(y, (0, 1), value=1) if self.architecture.marks_labels else y
         shape = len(y), self.architecture.n_labels
         columns = torch.zeros(shape, dtype=torch.float32, device=y.device)
         return columns.scatter_(1, y[:, None], 1)
@@ -116,10 +119,10 @@ class CMMD(nn.Module):
         """p(z | x_O)."""
         return cast(Gaussian, self.prior(x_observed))
 
-    def predict(self, x_observed: Tensor) -> Bernoulli | Categorical:
+    def predict(self, x_observed: Tensor) -> Distribution:
         """p(y | z) at the mean of p(z | x_O)."""
         z = self.embed(x_observed).mean
-        return cast(Bernoulli | Categorical, cast(Conditional, self.classifier)(z))
+        return cast(Conditional, self.classifier)(z)
 
     def reconstruct(self, x_observed: Tensor) -> Joint:
         """p(x_M | x_O, z) at the mean of p(z | x_O)."""

@@ -8,7 +8,7 @@ number of leading axes.
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,19 @@ class Distribution(Protocol):
 
     def sample(self, uniform: Tensor) -> Tensor:
         """Draw from uniform noise in (0, 1), of the shape of `mean`."""
+
+
+class LabelDistribution(Distribution, Protocol):
+    """What the objective needs, besides, of a distribution of y."""
+
+    def halves(self) -> tuple[Self, Self]:
+        """Return the distributions of the first half of the rows, and of the second."""
+
+    def detached(self) -> Self:
+        """Return the same distribution, through which no gradient flows."""
+
+    def cross_entropy(self, other: Self) -> Tensor:
+        """Return −E log p(y) of each row: y is of this distribution, p of the other."""
 
 
 def _scaled_sum(values: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor]:
@@ -55,6 +68,18 @@ class Gaussian(NamedTuple):
 
     def sample(self, uniform: Tensor) -> Tensor:
         return self.rsample(torch.special.ndtri(uniform).to(self.loc))
+
+    def halves(self) -> tuple["Gaussian", "Gaussian"]:
+        (a, b), log_var = self.loc.chunk(2), self.log_var
+        first, second = (log_var, log_var) if log_var.dim() < 2 else log_var.chunk(2)
+        return Gaussian(a, first), Gaussian(b, second)
+
+    def detached(self) -> "Gaussian":
+        return Gaussian(self.loc.detach(), self.log_var.detach())
+
+    def cross_entropy(self, other: "Gaussian") -> Tensor:
+        spread = torch.exp(self.log_var - other.log_var).sum(-1)
+        return 0.5 * spread - other.log_prob(self.loc)
 
 
 class Laplace(NamedTuple):
@@ -95,6 +120,16 @@ class Bernoulli(NamedTuple):
 
     def sample(self, uniform: Tensor) -> Tensor:
         return (uniform < self.mean).to(self.logits)
+
+    def halves(self) -> tuple["Bernoulli", "Bernoulli"]:
+        first, second = self.logits.chunk(2)
+        return Bernoulli(first), Bernoulli(second)
+
+    def detached(self) -> "Bernoulli":
+        return Bernoulli(self.logits.detach())
+
+    def cross_entropy(self, other: "Bernoulli") -> Tensor:
+        return -other.log_prob(self.mean)
 
 
 class NegativeBinomial(NamedTuple):
@@ -166,6 +201,16 @@ class Categorical(NamedTuple):
         noisy = self.logits - torch.log(-torch.log(uniform))
         classes = noisy.argmax(-1, keepdim=True)
         return torch.zeros_like(self.logits).scatter_(-1, classes, 1)
+
+    def halves(self) -> tuple["Categorical", "Categorical"]:
+        first, second = self.logits.chunk(2)
+        return Categorical(first), Categorical(second)
+
+    def detached(self) -> "Categorical":
+        return Categorical(self.logits.detach())
+
+    def cross_entropy(self, other: "Categorical") -> Tensor:
+        return -other.log_prob(self.mean)
 
 
 class CategoricalGrid(NamedTuple):

@@ -24,6 +24,7 @@ from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.networks.mlp import HEAD_GAIN, layer
 
 RATE_BOUND = 4.0
+VARIATION = 1.0
 # A name says how a scale is learned; numbers, one for each column, fix it.
 Scale = str | tuple[float, ...]
 
@@ -101,6 +102,25 @@ class GaussianLikelihood(ScaledLikelihood):
 
     def forward(self, raw: Tensor) -> Gaussian:
         return Gaussian(*self.split(raw))
+
+
+class VariedGaussianLikelihood(Likelihood):
+    """Normal variables of one learned standard deviation each, which the network varies by row.
+
+    It varies it by a factor in exp(± VARIATION / 2). Where rows differ, one deviation for all is
+    wrong. One from the network alone is soon too small, and takes weight from the means.
+    """
+
+    per_value = 2
+
+    def __init__(self, features: int) -> None:
+        super().__init__(features)
+        self.common = GaussianLikelihood(features)
+
+    def forward(self, raw: Tensor) -> Gaussian:
+        loc, varied = raw.chunk(2, dim=-1)
+        log_var = self.common(loc).log_var
+        return Gaussian(loc, log_var + VARIATION * torch.tanh(varied / VARIATION))
 
 
 class LaplaceLikelihood(ScaledLikelihood):

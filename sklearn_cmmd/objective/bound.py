@@ -37,7 +37,8 @@ def lower_bound(module: CMMD, batch: Batch, noise: Tensor) -> Tensor:
             log_prob = decoded.log_prob(batch.missing.values, batch.missing.mask)
             total = total + log_prob / len(noise)
         if labels is not None and module.classifier is not None:
-            log_prob = module.classifier(z).log_prob(labels)
+            y = labels[:, : module.architecture.n_labels]
+            log_prob = module.classifier(z).log_prob(y)
             if known is not None:
                 log_prob = log_prob * (known > 0)
             total = total + log_prob / len(noise)

@@ -40,7 +40,12 @@ from torch import Tensor
 
 from sklearn_cmmd.data.batch import Batch, View
 from sklearn_cmmd.networks.cmmd import CMMD
-from sklearn_cmmd.networks.distributions import Distribution, Gaussian, Joint
+from sklearn_cmmd.networks.distributions import (
+    Distribution,
+    Gaussian,
+    Joint,
+    LabelDistribution,
+)
 from sklearn_cmmd.networks.dropout import Dropout
 from sklearn_cmmd.objective.divergences import gaussian_kl, mmd
 from sklearn_cmmd.objective.terms import LossTerms
@@ -61,9 +66,9 @@ class Outputs(NamedTuple):
     z_q: Tensor
     z_p: Tensor
     decoded: Joint | None  # of draws of q; then of draws of the prior, if it has a share
-    by_prior: Distribution | None
-    by_posterior: Distribution | None  # if that is to teach
-    target: Tensor | None  # the probabilities that it teaches
+    by_prior: LabelDistribution | None
+    by_posterior: LabelDistribution | None  # if that is to teach
+    target: LabelDistribution | None  # what it teaches
 
 
 @dataclass(frozen=True)
@@ -136,31 +141,30 @@ class Loss:
 
     def _classified(
         self, module: CMMD, z_p: Tensor, z_q: Tensor, dropout: Dropout | None
-    ) -> tuple[Distribution, Distribution | None]:
+    ) -> tuple[LabelDistribution, LabelDistribution | None]:
         """Classify by the prior, and by q if that is to teach, in one pass."""
         classifier = cast(Any, module.classifier)
         if self.n_classifications(module) == 1:
             return classifier(z_p, dropout=dropout), None
-        both = classifier(torch.cat([z_p, z_q]), dropout=dropout)
-        by_prior, by_posterior = (type(both)(part) for part in both.logits.chunk(2))
-        return by_prior, by_posterior
+        both: LabelDistribution = classifier(torch.cat([z_p, z_q]), dropout=dropout)
+        return both.halves()
 
     def _target(
         self,
         module: CMMD,
         batch: Batch,
         noise: Tensor,
-        taught: Distribution,
+        taught: LabelDistribution,
         dropout: Dropout | None,
-    ) -> Tensor:
-        """Return what q says of the labels, as probabilities, with no unit silenced."""
+    ) -> LabelDistribution:
+        """Return what q says of the labels, with no unit silenced."""
         if dropout is None or dropout.keep is None:
-            return taught.mean.detach()
+            return taught.detached()
         whole = Dropout(None, dropout.generator)
         with torch.no_grad():
             q = module.posterior(batch.observed.values, batch.missing, dropout=whole)
             z = q.loc if self.classifier_input == "mean" else q.rsample(noise)
-            return cast(Distribution, cast(Any, module.classifier)(z, dropout=whole)).mean
+            return cast(LabelDistribution, cast(Any, module.classifier)(z, dropout=whole))
 
     def _terms(
         self, module: CMMD, batch: Batch, labels: Tensor | None, outputs: Outputs
@@ -176,7 +180,7 @@ class Loss:
             classified = -by_prior.log_prob(smoothed)
             if by_posterior is not None and target is not None:
                 by_teacher = -by_posterior.log_prob(smoothed)
-                distilled = -by_prior.log_prob(target)
+                distilled = target.cross_entropy(by_prior)
         divergence = mmd(
             q,
             p,
@@ -208,6 +212,7 @@ class Loss:
 
     def _smoothed(self, module: CMMD, labels: Tensor) -> Tensor:
         """Return what the classifiers learn: labels, less sure than they are given."""
+        labels = labels[:, : module.architecture.n_labels]
         if self.label_smoothing == 0:
             return labels
         is_categorical = module.architecture.label_likelihood == "categorical"

@@ -108,23 +108,24 @@ class ObservedNet(ClassifierMixin, NeuralNet):
         return ((batch, batch.y) for batch in Batches(dataset, self.batch_size))
 
     def evaluation_step(self, batch: Any, training: bool = False) -> Tensor:
-        """Compute the probabilities of the classes."""
+        """Compute the probabilities of the classes, or the means of numbers."""
         self._set_training(training)
         with torch.no_grad():
             probabilities: Tensor = self.module_.predict(batch[0].observed.values).mean
             return probabilities
 
     def predict_proba(self, X: PairedRows) -> np.ndarray:
-        """Return the probabilities of the classes."""
+        """Return the probabilities of the classes, or the means of numbers."""
         return np.concatenate([to_numpy(batch) for batch in self.forward_iter(X)])
 
     def predict(self, X: PairedRows) -> np.ndarray:
-        """Return the codes of the classes, or an indicator matrix for multilabel data."""
-        probabilities = self.predict_proba(X)
-        if self.module_.architecture.label_likelihood == "categorical":
-            codes: np.ndarray = probabilities.argmax(axis=1)
+        """Return codes of classes, an indicator matrix for multilabel data, or standard numbers."""
+        means = self.predict_proba(X)
+        likelihood = self.module_.architecture.label_likelihood
+        if likelihood == "categorical":
+            codes: np.ndarray = means.argmax(axis=1)
             return codes
-        return (probabilities > 0.5).astype(int)
+        return (means > 0.5).astype(int) if likelihood == "bernoulli" else means
 
 
 def unfitted(callback: Any) -> Any:

@@ -22,6 +22,7 @@ from sklearn_cmmd.networks.likelihoods import (
     GaussianLikelihood,
     Head,
     LaplaceLikelihood,
+    VariedGaussianLikelihood,
     gaussian_head,
 )
 from sklearn_cmmd.networks.mlp import init_weights
@@ -46,6 +47,58 @@ def test_gaussian_log_prob(rng):
     loc, log_var, x = randn(rng, 3, 4, 5)
     want = distributions.Normal(loc, (0.5 * log_var).exp()).log_prob(x).sum(-1)
     torch.testing.assert_close(Gaussian(loc, log_var).log_prob(x), want, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("own", [(5,), (4, 5)], ids=["one scale", "by row"])
+@pytest.mark.parametrize("others", [(5,), (4, 5)], ids=["one scale", "by row"])
+def test_gaussian_cross_entropy(rng, own, others):
+    """It is the entropy and the divergence, and the mean over draws."""
+    one = Gaussian(randn(rng, 4, 5), randn(rng, *own))
+    other = Gaussian(randn(rng, 4, 5), randn(rng, *others))
+    p, q = (distributions.Normal(g.loc, (0.5 * g.log_var).exp()) for g in (one, other))
+    want = (p.entropy() + distributions.kl_divergence(p, q)).sum(-1)
+    torch.testing.assert_close(one.cross_entropy(other), want, rtol=1e-12, atol=0)
+    draws = one.rsample(randn(rng, 40_000, 4, 5))
+    torch.testing.assert_close(-other.log_prob(draws).mean(0), want, rtol=0.05, atol=0)
+
+
+@pytest.mark.parametrize("kind", [Bernoulli, Categorical])
+def test_cross_entropy_of_classes(rng, kind):
+    one, other = kind(randn(rng, 4, 5)), kind(randn(rng, 4, 5))
+    assert torch.equal(one.cross_entropy(other), -other.log_prob(one.mean))
+    if kind is Categorical:
+        p, q = (distributions.Categorical(logits=each.logits) for each in (one, other))
+        want = p.entropy() + distributions.kl_divergence(p, q)
+    else:
+        p, q = (distributions.Bernoulli(logits=each.logits) for each in (one, other))
+        want = (p.entropy() + distributions.kl_divergence(p, q)).sum(-1)
+    torch.testing.assert_close(one.cross_entropy(other), want, rtol=1e-10, atol=0)
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        Bernoulli(torch.arange(12.0).reshape(6, 2)),
+        Categorical(torch.arange(12.0).reshape(6, 2)),
+        Gaussian(torch.arange(12.0).reshape(6, 2), -torch.arange(12.0).reshape(6, 2)),
+        Gaussian(torch.arange(12.0).reshape(6, 2), torch.tensor([1.0, 2.0])),
+    ],
+    ids=["bernoulli", "categorical", "by row", "one scale"],
+)
+def test_halves_are_the_distributions_of_the_rows(whole):
+    x = torch.tensor([[0.0, 1.0]]).expand(6, 2)
+    both = [half.log_prob(x[:3]) for half in whole.halves()]
+    assert torch.equal(torch.cat(both), whole.log_prob(x))
+
+
+def test_deviations_vary_within_bounds_about_a_common_one(rng):
+    likelihood = VariedGaussianLikelihood(3)
+    likelihood.common.raw.data.copy_(torch.tensor([-100.0, 0.0, 100.0]))
+    for raw, factor in ((-1e6, -1), (0.0, 0), (1e6, 1)):
+        found = likelihood(torch.full((2, 6), raw))
+        want = torch.tensor([-7.0, 0.0, 7.0]) + factor
+        torch.testing.assert_close(found.log_var, want.expand(2, 3))
+        assert torch.equal(found.loc, torch.full((2, 3), raw))
 
 
 def test_bernoulli_log_prob(rng):
