@@ -1,37 +1,25 @@
 """BaseCMMD: fit, embedding, generation and pickling, as all estimators share them."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any, ClassVar, Self
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
-from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
 
 from sklearn_cmmd._callers import is_called_by, tie_of_callers
 from sklearn_cmmd._device import resolve_device
 from sklearn_cmmd._fitting import (
     DivergedError,
-    Fitted,
-    check_feature_names,
     check_partial_fit,
     prepare,
     take_in,
     unchanged_by_errors,
 )
-from sklearn_cmmd._generative import GenerativeMixin
-from sklearn_cmmd._random import uniform_streams
-from sklearn_cmmd.data.alignment import warn_of_another_order
-from sklearn_cmmd.data.blocks import CHUNK_NUMBERS
-from sklearn_cmmd.data.containers import unwrapped
-from sklearn_cmmd.data.layout import Side
+from sklearn_cmmd._inference import Inference
 from sklearn_cmmd.data.modality import Modality
-from sklearn_cmmd.data.optional import at_hand, filled
-from sklearn_cmmd.data.tables import Table, read_table
 from sklearn_cmmd.data.targets import Classes, Targets
 from sklearn_cmmd.exceptions import (
     DerailedWarning,
@@ -39,20 +27,14 @@ from sklearn_cmmd.exceptions import (
     InterruptedWarning,
     TiedSearchWarning,
 )
-from sklearn_cmmd.groups import GroupedParameters, Networks, Objective, parameters
-from sklearn_cmmd.networks.cmmd import CMMD
+from sklearn_cmmd.groups import Networks, Objective, parameters
 from sklearn_cmmd.params import CONSTRAINTS
 from sklearn_cmmd.training.callbacks import unfitted
 from sklearn_cmmd.training.surroundings import surroundings
 
-# Rows that go through the networks at a time in prediction, if they are not very long.
-PREDICTION_ROWS = 2048
-
 
 @parameters
-class BaseCMMD(
-    GenerativeMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted, GroupedParameters
-):
+class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Inference):
     """What `CMMDClassifier`, `CMMDRegressor` and `CMMDTransformer` have in common."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
@@ -193,134 +175,6 @@ class BaseCMMD(
         """
         return self._predict(self._read(X), lambda module, x: module.embed(x).mean)
 
-    def _generated(self, X: Any, n_samples: int | None, seed: Any) -> tuple[np.ndarray, Any]:
-        table = self._read(X)
-        if n_samples is None:
-            return self._means(table), table.index
-        return self._draws(table, n_samples, seed), table.index
-
-    def _means(self, table: Table, rows: np.ndarray | None = None) -> np.ndarray:
-        """Return the means of x_M of some rows, None for all, in the units of the data."""
-        return self._decoded(table, self._missing_side, rows=rows)
-
-    def _draws(self, table: Table, n_samples: int, seed: Any) -> np.ndarray:
-        return self._decoded(table, self._missing_side, n_samples, seed)
-
-    def _decoded(
-        self,
-        table: Table,
-        side: Side,
-        n_samples: int | None = None,
-        seed: Any = None,
-        rows: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """Return what the decoder says of one of the sides that it generates, in its units."""
-        sides = self._plan.layout.generated
-        start = sum([len(other.scale) for other in sides[: sides.index(side)]])
-        span = slice(start, start + len(side.scale))
-
-        def means(module: CMMD, x: Tensor) -> Tensor:
-            return module.reconstruct(x).mean[:, span]
-
-        if n_samples is None:
-            return self._predict(table, means, side.in_units, rows=rows)
-        draw = self._drawing(n_samples, seed)
-
-        def draws(module: CMMD, x: Tensor) -> Tensor:
-            return draw(module, x)[..., span]
-
-        return self._predict(table, draws, side.in_units, n_draws=n_samples)
-
-    def _imputed(self, X: Any, n_samples: int | None, seed: Any) -> tuple[Side, np.ndarray, Any]:
-        table, layout = self._read(X), self._plan.layout
-        if layout.optional is None:
-            raise ValueError(
-                f"This {type(self).__name__} was fitted without optional=, so that rows of X have "
-                "all modalities. Name those that may be absent, optional=[...] or 'all'."
-            )
-        own = self._decoded(table, layout.optional, n_samples, seed)
-        values = layout.observed.read(table, slice(None)).astype(own.dtype)
-        if n_samples is not None:
-            values = np.repeat(values[:, None], n_samples, axis=1)
-        columns = layout.optional_columns
-        known = values[..., columns]
-        values[..., columns] = np.where(np.isnan(known), own, known)
-        return layout.observed, values, table.index
-
-    def _drawing(self, n_samples: int, random_state: Any) -> Callable[[CMMD, Tensor], Tensor]:
-        """Return a function that draws x_M for rows, which it must see in their order."""
-        for_z, for_x = uniform_streams(random_state, 2)
-        architecture = self._plan.architecture
-
-        def draw(module: CMMD, x: Tensor) -> Tensor:
-            widths = (for_z, architecture.latent_dim), (for_x, architecture.n_missing)
-            uniform = [
-                torch.from_numpy(stream.random((len(x), n_samples, width)))
-                for stream, width in widths
-            ]
-            # Inverse distribution functions are infinite at zero.
-            return module.draw_missing(x, *[u.clamp_min_(2.0**-54).to(x.device) for u in uniform])
-
-        return draw
-
-    def _opened(self, X: Any) -> Any:
-        """Check that there was a fit, and the names of the columns; return X, if lazy, computed."""
-        check_is_fitted(self)
-        X = unwrapped(X, "X")
-        check_feature_names(self, X, reset=False)
-        return X
-
-    def _read(self, X: Any) -> Table:
-        """Check new rows against those of the fit."""
-        X = self._opened(X)
-        side = self._plan.layout.observed
-        table = read_table(filled(X, side), "X", self, gaps=bool(side.optional))
-        side.check(table)
-        at_hand(table, side.modalities, side.optional)
-        if table.is_mapping:
-            warn_of_another_order(table.row_labels)
-        return table
-
-    def _predict(
-        self,
-        table: Table,
-        compute: Callable[[CMMD, Tensor], Tensor],
-        finish: Callable[[np.ndarray], np.ndarray] = lambda output: output,
-        n_draws: int = 1,
-        rows: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """Run some rows, None for all, through the networks, standardised, a part at a time."""
-        widest = max(table.n_columns, self._plan.architecture.n_missing)
-        step = max(1, min(PREDICTION_ROWS, CHUNK_NUMBERS // widest) // n_draws)
-        n_rows = table.n_rows if rows is None else len(rows)
-        if not n_rows:  # one row says what none looks like
-            some = np.zeros(1, int)
-            return self._predict(table, compute, finish, n_draws, some)[:0]
-        module, values = self._module_for(table.dtype), np.empty(0)
-        dtype = next(module.parameters()).dtype
-        observed = self._plan.layout.observed
-        at_once = min(step * n_draws, n_rows)
-        with surroundings(self.device_, module, at_once), torch.inference_mode():
-            for start in range(0, n_rows, step):
-                part = slice(start, start + step)
-                here = part if rows is None else rows[part]
-                x = torch.from_numpy(observed.standardised(table, here, table.dtype))
-                result = compute(module, x.to(self.device_, dtype)).numpy(force=True)
-                output = finish(result.astype(table.dtype, copy=False))
-                if start == 0:
-                    values = np.empty((n_rows, *output.shape[1:]), output.dtype)
-                values[part] = output
-        return values
-
-    def _module_for(self, dtype: np.dtype) -> CMMD:
-        """Return the networks in the precision in which rows of this dtype are predicted."""
-        asked = self.group("networks").prediction
-        if asked == "auto":
-            asked = "float32" if self.device_.type == "cuda" else dtype.name
-        if asked == "float32":
-            return self.module_
-        return in_double(self.module_)
-
     def _check_something_to_learn(self, y: Any, X_missing: Any) -> None:
         raise NotImplementedError
 
@@ -395,23 +249,6 @@ class BaseCMMD(
         tags.input_tags.allow_nan = self.optional is not None
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-# Networks and their copies in float64, with the versions of the weights that were copied.
-_DOUBLES: WeakKeyDictionary[CMMD, tuple[list[int], CMMD]] = WeakKeyDictionary()
-
-
-def in_double(module: CMMD) -> CMMD:
-    """Return networks in float64; a copy is kept until the weights change.
-
-    In float64 each row's result is independent of the rows beside it to 1e-15. In float32 it is
-    not, since the order of summation in a product changes with the number of rows.
-    """
-    versions = [value._version for value in (*module.parameters(), *module.buffers())]
-    known = _DOUBLES.get(module)
-    if known is None or known[0] != versions:
-        known = _DOUBLES[module] = (versions, module.copied().double())
-    return known[1]
 
 
 def warn_of_tie(refitted: dict[str, Any] | None) -> None:

@@ -17,7 +17,7 @@ from sklearn_cmmd._callers import Scored, encoders_of_callers, scored_with
 from sklearn_cmmd.data.alignment import labels_of, warn_of_another_order
 from sklearn_cmmd.data.labels import UNLABELLED, check_labels
 from sklearn_cmmd.data.tables import Table
-from sklearn_cmmd.data.targets import Targets
+from sklearn_cmmd.data.targets import Classes
 from sklearn_cmmd.exceptions import ReencodedLabelsWarning
 from sklearn_cmmd.groups import parameters
 from sklearn_cmmd.networks.cmmd import CMMD
@@ -35,7 +35,10 @@ class ClassProbabilities(ClassifierMixin):
     """Predictions of a classifier that has `_probabilities`, and a score of labelled rows."""
 
     classes_: np.ndarray
-    _targets: Targets
+
+    @property
+    def _targets(self) -> Classes:
+        raise NotImplementedError
 
     def _probabilities(self, X: Any, log: bool) -> np.ndarray:
         """Return the probabilities of the classes, or their logarithms."""
@@ -117,7 +120,8 @@ class ClassProbabilities(ClassifierMixin):
         labels, labelled = check_labels(y, self.classes_)
         if not labelled.all():
             raise ValueError(UNLABELLED_SCORES)
-        return float(super().score(X, labels, sample_weight))
+        # By name, since an ensemble of classifiers borrows this method.
+        return float(ClassifierMixin.score(self, X, labels, sample_weight))
 
 
 @documented
@@ -187,18 +191,19 @@ class CMMDClassifier(ClassProbabilities, BaseCMMD):
     class_weight: ClassWeight = None
 
     @property
-    def _targets(self) -> Targets:  # type: ignore[override]
-        return cast(Targets, self._plan.layout.targets)
+    def _targets(self) -> Classes:
+        return cast(Classes, self._plan.layout.targets)
 
     def _probabilities(self, X: Any, log: bool) -> np.ndarray:
-        return self._labels(self._read(X), log)
+        if log:
+            return self._said(self._read(X))
+        return self._predict(self._read(X), lambda module, x: module.predict(x).mean)
 
-    def _labels(self, table: Table, log: bool, rows: np.ndarray | None = None) -> np.ndarray:
-        """Return the probabilities of the classes, or their logarithms, of some rows or of all."""
+    def _said(self, table: Table, rows: np.ndarray | None = None) -> np.ndarray:
+        """Return logarithms of the probabilities of the classes, of some rows or of all."""
 
         def compute(module: CMMD, x: Tensor) -> Tensor:
-            labels = cast(Bernoulli | Categorical, module.predict(x))
-            return labels.log_mean() if log else labels.mean
+            return cast(Bernoulli | Categorical, module.predict(x)).log_mean()
 
         return self._predict(table, compute, rows=rows)
 

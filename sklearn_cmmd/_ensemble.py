@@ -1,4 +1,4 @@
-"""CMMDEnsemble: classifiers that leave out other rows, and what these rows tell."""
+"""CMMDEnsemble: estimators that leave out other rows, and what these rows tell."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,36 +8,39 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from joblib import Parallel, delayed
-from scipy.special import logsumexp
 from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     MetaEstimatorMixin,
     TransformerMixin,
     _fit_context,
     clone,
+    is_classifier,
+    is_regressor,
 )
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_cmmd._classifier import ClassProbabilities, CMMDClassifier, check_callers
+from sklearn_cmmd._averaged import AveragedPredictions
+from sklearn_cmmd._base import BaseCMMD
+from sklearn_cmmd._classifier import CMMDClassifier
 from sklearn_cmmd._fitting import unchanged_by_errors
 from sklearn_cmmd._generative import GenerativeMixin
-from sklearn_cmmd._random import seed_sequence
+from sklearn_cmmd._random import seed_sequence, uniform_streams
 from sklearn_cmmd.crossfit.errors import check_coverage
 from sklearn_cmmd.crossfit.folds import asked_rows, checked_groups, fold_of_rows
 from sklearn_cmmd.crossfit.generators import LEAST_PAIRS, check_generators, names_of
-from sklearn_cmmd.crossfit.members import LeftOut, Member, fit_member
-from sklearn_cmmd.crossfit.mixture import Mixture
-from sklearn_cmmd.crossfit.temperature import learned_temperature, log_odds, tempered
+from sklearn_cmmd.crossfit.members import LeftOut, fit_members
+from sklearn_cmmd.crossfit.mixture import Mixture, drawn_in_turn
+from sklearn_cmmd.crossfit.numbers import learned_errors, spread
+from sklearn_cmmd.crossfit.temperature import learned_temperature
 from sklearn_cmmd.crossfit.views import View, learned_views
 from sklearn_cmmd.data.alignment import warn_of_another_order
 from sklearn_cmmd.data.containers import unwrapped
+from sklearn_cmmd.data.layout import Side
 from sklearn_cmmd.data.rows import FitData, read_fit_data
 from sklearn_cmmd.data.tables import check_row_counts, presence, read_table
-from sklearn_cmmd.data.targets import Targets
 from sklearn_cmmd.exceptions import CMMDWarning
 from sklearn_cmmd.groups import GroupedParameters
 from sklearn_cmmd.plan import Plan
@@ -45,14 +48,16 @@ from sklearn_cmmd.plan import Plan
 
 @dataclass(eq=False, repr=False)
 class CMMDEnsemble(
+    AveragedPredictions,
     GenerativeMixin,
     ClassNamePrefixFeaturesOutMixin,
-    ClassProbabilities,
     TransformerMixin,
     MetaEstimatorMixin,
     GroupedParameters,
 ):
-    r"""Several `CMMDClassifier`, each of which leaves out other rows, averaged and calibrated.
+    r"""Several estimators that leave out other rows each, averaged and calibrated.
+
+    It predicts what its members predict: classes, numbers, or nothing but the missing modalities.
 
     Networks that begin elsewhere and see other rows make different mistakes. So their mean is
     better than one of them [1]_. Each row is left out by one member. What the members say of the
@@ -62,12 +67,16 @@ class CMMDEnsemble(
       and each missing modality [2]_;
     - the intervals of the generated view, whose probability holds for new rows that are like those
       of the fit, whatever the networks believe [3]_;
-    - a temperature, which makes the probabilities of the classes neither too sure nor too unsure.
+    - a temperature, which makes the probabilities of the classes, or the standard deviations of
+      numbers, neither too sure nor too unsure.
+
+    If modalities of `X` are `optional`, some of them are hidden from the rows left out as well, so
+    that all of this is of rows that lack some.
 
     Parameters
     ----------
-    estimator : CMMDClassifier, default=None
-        Classifier to fit; each member is a clone with its own seed. None stands for
+    estimator : CMMDClassifier, CMMDRegressor or CMMDTransformer, default=None
+        Estimator to fit; each member is a clone with its own seed. None stands for
         `CMMDClassifier()`. Its `random_state` is not used, and of a `checkpoint_dir` each member
         has a folder. Early stopping watches the rows that a member leaves out, so that
         `validation_fraction` is not used.
@@ -87,14 +96,18 @@ class CMMDEnsemble(
 
     Attributes
     ----------
-    estimators_ : list of CMMDClassifier
+    estimators_ : list of estimators
         The fitted members.
     classes_ : ndarray of shape (n_classes,)
-        Class labels, or the numbers of the labels of multilabel data.
+        Class labels, or the numbers of the labels of multilabel data; of an ensemble of classifiers
+        and of transformers that were fitted with labels.
+    n_outputs_ : int
+        How many numbers `y` has for each row; of an ensemble of regressors.
     folds_ : ndarray of shape (n_rows,)
         Number of the member that left a row out; −1 for the only row of a class.
-    temperature_ : float
-        What logarithms of probabilities are divided by; below one, members are too unsure.
+    temperature_ : float or ndarray of shape (n_outputs,)
+        What logarithms of probabilities are divided by, or what standard deviations of numbers are
+        multiplied by; below one, members are too unsure. Transformers have none.
     weights_ : dict
         Weights of the generators by name, for each missing modality by its name. They add up to
         one; that of the members is called "cmmd".
@@ -135,14 +148,14 @@ class CMMDEnsemble(
 
     _groups: ClassVar[dict[str, Any]] = {"estimator": CMMDClassifier}
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "estimator": [CMMDClassifier, None],
+        "estimator": [BaseCMMD, None],
         "n_estimators": [Interval(Integral, 2, None, closed="left")],
         "generators": [StrOptions({"auto"}), Mapping, None],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
 
-    estimator: CMMDClassifier | None = None
+    estimator: BaseCMMD | None = None
     n_estimators: int = 5
     generators: str | Mapping[str, Any] | None = field(default="auto", kw_only=True)
     n_jobs: int | None = field(default=None, kw_only=True)
@@ -152,7 +165,7 @@ class CMMDEnsemble(
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         X_missing: Any = None,
         sample_weight: Any = None,
         groups: Any = None,
@@ -162,7 +175,7 @@ class CMMDEnsemble(
         Parameters
         ----------
         X, y, X_missing, sample_weight
-            As for `CMMDClassifier.fit`.
+            As for `fit` of the members.
         groups : array-like of shape (n,), default=None
             What rows belong to, such as people or sites: a member leaves out groups whole. Then the
             intervals are for rows of new groups.
@@ -175,11 +188,10 @@ class CMMDEnsemble(
         Raises
         ------
         ValueError, TypeError, FloatingPointError
-            As `CMMDClassifier.fit` raises them; also if there are fewer rows or groups than
+            As `fit` of the members raises them; also if there are fewer rows or groups than
             members, or `generators` are no regressors.
         """
-        if y is not None:
-            check_callers(y)
+        self._member()._check_something_to_learn(y, X_missing)
         check_generators(self.generators)
         with unchanged_by_errors(self):
             return self._fit(unwrapped(X, "X"), y, X_missing, sample_weight, groups)
@@ -195,20 +207,18 @@ class CMMDEnsemble(
         pairs = data.present[data.weight > 0].sum(axis=0)
         if generators == "auto" and pairs.min(initial=LEAST_PAIRS) < LEAST_PAIRS:
             generators = None
-        members, found = self._fitted_members(
-            of_members,
+        members, found = fit_members(
+            self._unfitted(of_members),
             fold,
             asked_rows(data, fold, own),
             generators,
-            X,
-            y,
-            X_missing,
-            sample_weight,
+            self.n_jobs,
+            (X, y, X_missing, sample_weight),
         )
         self.folds_ = fold
         self.estimators_ = [member.estimator for member in members]
         self._take_over()
-        self.temperature_ = learned_temperature(found, data, self._targets)
+        self._calibrate(found, data, codes)
         views: list[View] = []
         if data.x_missing is not None:
             views = learned_views(members, found, data, codes, own)
@@ -219,28 +229,16 @@ class CMMDEnsemble(
         }
         return self
 
-    def _fitted_members(
-        self,
-        seeds: Sequence[int],
-        fold: np.ndarray,
-        asked: np.ndarray,
-        generators: Any,
-        *data: Any,
-    ) -> tuple[list[Member], list[LeftOut]]:
-        """Fit the members; return them and what they say of the rows asked about."""
-        jobs = [
-            delayed(fit_member)(
-                number == 0,
-                estimator,
-                fold == number,
-                asked[fold[asked] == number],
-                generators,
-                *data,
-            )
-            for number, estimator in enumerate(self._unfitted(seeds))
-        ]
-        members, found = zip(*Parallel(self.n_jobs)(jobs), strict=True)
-        return list(members), list(found)
+    def _calibrate(
+        self, found: Sequence[LeftOut], data: FitData, groups: np.ndarray | None
+    ) -> None:
+        """Learn how sure the members may be of y."""
+        self.__dict__.pop("temperature_", None)
+        if is_classifier(self):
+            self.temperature_ = learned_temperature(found, data, self._targets)
+        elif is_regressor(self):
+            self._errors = learned_errors(found, data, groups)
+            self.temperature_ = spread(self._errors)
 
     def _data(self, X: Any, y: Any, X_missing: Any, sample_weight: Any) -> FitData:
         """Check the data; the first member says what there is to say of them."""
@@ -251,26 +249,18 @@ class CMMDEnsemble(
 
     def _take_over(self) -> None:
         """Say what the members found in the data."""
-        self.__dict__.pop("feature_names_in_", None)
-        for name in ("classes_", "n_features_in_", "feature_names_in_"):
+        for name in ("classes_", "n_outputs_", "n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(name, None)
             if hasattr(self.estimators_[0], name):
                 setattr(self, name, getattr(self.estimators_[0], name))
 
     @property
-    def _targets(self) -> Targets:  # type: ignore[override]
-        return self.estimators_[0]._targets
+    def _targets(self) -> Any:
+        return self._plan.layout.targets
 
     @property
     def _plan(self) -> Plan:  # type: ignore[override]
         return self.estimators_[0]._plan
-
-    def _probabilities(self, X: Any, log: bool) -> np.ndarray:
-        check_is_fitted(self)
-        each = np.stack([member._probabilities(X, log=True) for member in self._one_by_one()])
-        mean = logsumexp(each, axis=0) - np.log(each.dtype.type(len(each)))
-        multilabel = self._targets.multilabel
-        logs = tempered(log_odds(mean, multilabel), self.temperature_, multilabel)
-        return logs if log else np.exp(logs)
 
     def transform(self, X: Any) -> np.ndarray:
         """Embed rows: the means of p(z|x_O) of all members, side by side.
@@ -360,7 +350,19 @@ class CMMDEnsemble(
             values = self._mixture.draws(table, n_samples, seed)
         return values.astype(self._missing_side.dtype_of(table.dtype)), table.index
 
-    def _one_by_one(self) -> Iterator[CMMDClassifier]:
+    def _imputed(self, X: Any, n_samples: int | None, seed: Any) -> tuple[Side, np.ndarray, Any]:
+        first, members = self.estimators_[0], self.estimators_
+        table = first._read(X)
+        if n_samples is None:
+            own = np.mean([member._optional_ones(table) for member in members], axis=0)
+        else:
+            (random,) = uniform_streams(seed, 1)
+            own = drawn_in_turn(
+                members, lambda each, *share: each._optional_ones(table, *share), n_samples, random
+            )
+        return first._filled_in(table, own)
+
+    def _one_by_one(self) -> Iterator[Any]:
         """Yield the members. What is wrong with the data is said once, by the first."""
         for number, member in enumerate(self.estimators_):
             with warnings.catch_warnings():
@@ -368,7 +370,7 @@ class CMMDEnsemble(
                     warnings.simplefilter("ignore")
                 yield member
 
-    def _unfitted(self, seeds: Sequence[int]) -> list[CMMDClassifier]:
+    def _unfitted(self, seeds: Sequence[int]) -> list[BaseCMMD]:
         """Return the members, not yet fitted, each with a seed and a folder of its own."""
         members = [self._member().set_params(random_state=seed) for seed in seeds]
         for number, member in enumerate(members):
@@ -381,9 +383,9 @@ class CMMDEnsemble(
                 member.checkpoint_dir = Path(member.checkpoint_dir) / f"member-{number}"
         return members
 
-    def _member(self) -> CMMDClassifier:
+    def _member(self) -> BaseCMMD:
         """Return a new member, not yet fitted."""
-        member: CMMDClassifier = clone(self.group("estimator"))
+        member: BaseCMMD = clone(self.group("estimator"))
         return member
 
     @property
@@ -393,7 +395,7 @@ class CMMDEnsemble(
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         member = get_tags(self._member())
-        tags.input_tags = member.input_tags
-        tags.classifier_tags = member.classifier_tags
-        tags.transformer_tags = member.transformer_tags
+        for name in ("estimator_type", "input_tags", "target_tags", "transformer_tags"):
+            setattr(tags, name, getattr(member, name))
+        tags.classifier_tags, tags.regressor_tags = member.classifier_tags, member.regressor_tags
         return tags

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar, cast
 
+import numpy as np
 import torch
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
@@ -11,6 +12,7 @@ from sklearn_cmmd._base import BaseCMMD
 from sklearn_cmmd._callers import scored_with
 from sklearn_cmmd.data.alignment import labels_of, warn_of_another_order
 from sklearn_cmmd.data.numbers import Numbers
+from sklearn_cmmd.data.tables import Table
 from sklearn_cmmd.data.targets import Targets
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.distributions import Gaussian
@@ -23,8 +25,71 @@ UNKNOWN_SCORES = (
 )
 
 
+class NumberPredictions(RegressorMixin):
+    """Predictions of a regressor that has `_numbers`, and a score of rows with a target."""
+
+    @property
+    def _targets(self) -> Numbers:
+        raise NotImplementedError
+
+    def _numbers(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return means and standard deviations, in the shape and the units of y."""
+        raise NotImplementedError
+
+    def predict(self, X: Any, return_std: bool = False) -> Any:
+        """Predict numbers: the mean of p(y|z) at the mean of p(z|x_O).
+
+        Parameters
+        ----------
+        X : as in `fit`, of shape (n, ...)
+            The observed modalities, in the form of the fit.
+        return_std : bool, default=False
+            Whether to return the standard deviation of p(y|z) as well.
+
+        Returns
+        -------
+        ndarray, or two of them, of shape (n,) or (n, n_outputs)
+            In the shape and the units of the `y` of the fit, float32 if `X` is float32, else
+            float64.
+        """
+        mean, std = self._numbers(X)
+        return (mean, std) if return_std else mean
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R², the share of the variance that is predicted; of several numbers the mean.
+
+        Parameters
+        ----------
+        X : as in `fit`, of shape (n, ...)
+            The observed modalities, in the form of the fit.
+        y : array-like of shape (n,) or (n, n_outputs)
+            The true numbers.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            1 is the best; 0 is what the mean of `y` comes to.
+
+        Raises
+        ------
+        ValueError
+            If a row has no target.
+        """
+        check_is_fitted(self)
+        if y is None:
+            raise ValueError("score compares predictions with y. Got None instead.")
+        warn_of_another_order(labels_of(X=X, y=y, sample_weight=sample_weight))
+        values, known = Numbers.read(y, going_on=True)
+        if not known.all():
+            raise ValueError(UNKNOWN_SCORES)
+        self._targets.check_known(values, "score")
+        return float(RegressorMixin.score(self, X, values, sample_weight))
+
+
 @documented
-class CMMDRegressor(RegressorMixin, BaseCMMD):
+class CMMDRegressor(NumberPredictions, BaseCMMD):
     r"""Regressor that learns from several modalities and predicts from some of them.
 
     It is the model of `CMMDClassifier` [1]_, of which p(y|z) is a normal distribution: of one
@@ -79,64 +144,23 @@ class CMMDRegressor(RegressorMixin, BaseCMMD):
     def _targets(self) -> Numbers:
         return cast(Numbers, self._plan.layout.targets)
 
-    def predict(self, X: Any, return_std: bool = False) -> Any:
-        """Predict numbers: the mean of p(y|z) at the mean of p(z|x_O).
+    def _numbers(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        said = self._said(self._read(X))
+        return said[:, 0], said[:, 1]
 
-        Parameters
-        ----------
-        X : as in `fit`, of shape (n, ...)
-            The observed modalities, in the form of the fit.
-        return_std : bool, default=False
-            Whether to return the standard deviation of p(y|z) as well.
-
-        Returns
-        -------
-        ndarray, or two of them, of shape (n,) or (n, n_outputs)
-            In the shape and the units of the `y` of the fit, float32 if `X` is float32, else
-            float64.
-        """
+    def _said(self, table: Table, rows: np.ndarray | None = None) -> np.ndarray:
+        """Return means and standard deviations of some rows, (n, 2) or (n, 2, n_outputs)."""
+        targets = self._targets
 
         def compute(module: CMMD, x: Tensor) -> Tensor:
             y = cast(Gaussian, module.predict(x))
             return torch.stack([y.loc, torch.exp(0.5 * y.log_var)], dim=1)
 
-        found = self._predict(self._read(X), compute)
-        mean = self._targets.decode(found[:, 0]).astype(found.dtype, copy=False)
-        if not return_std:
-            return mean
-        return mean, self._targets.decode_scale(found[:, 1]).astype(found.dtype, copy=False)
+        def in_units(values: np.ndarray) -> np.ndarray:
+            found = targets.decode(values[:, 0]), targets.decode_scale(values[:, 1])
+            return np.stack(found, axis=1).astype(values.dtype, copy=False)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return R², the share of the variance that is predicted; of several numbers the mean.
-
-        Parameters
-        ----------
-        X : as in `fit`, of shape (n, ...)
-            The observed modalities, in the form of the fit.
-        y : array-like of shape (n,) or (n, n_outputs)
-            The true numbers.
-        sample_weight : array-like of shape (n,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        float
-            1 is the best; 0 is what the mean of `y` comes to.
-
-        Raises
-        ------
-        ValueError
-            If a row has no target.
-        """
-        check_is_fitted(self)
-        if y is None:
-            raise ValueError("score compares predictions with y. Got None instead.")
-        warn_of_another_order(labels_of(X=X, y=y, sample_weight=sample_weight))
-        values, known = Numbers.read(y, going_on=True)
-        if not known.all():
-            raise ValueError(UNKNOWN_SCORES)
-        self._targets.check_known(values, "score")
-        return float(super().score(X, values, sample_weight))
+        return self._predict(table, compute, in_units, rows=rows)
 
     def _check_something_to_learn(self, y: Any, X_missing: Any) -> None:
         if y is None:

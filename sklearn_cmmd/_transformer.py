@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from sklearn_cmmd._base import PREDICTION_ROWS, BaseCMMD
+from sklearn_cmmd._base import BaseCMMD
 from sklearn_cmmd._callers import is_scored_without
+from sklearn_cmmd._inference import PREDICTION_ROWS
 from sklearn_cmmd._random import generator
 from sklearn_cmmd.data.batches import Batches
 from sklearn_cmmd.data.rows import read_fit_data

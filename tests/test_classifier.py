@@ -171,7 +171,7 @@ def test_a_row_does_not_depend_on_the_rows_beside_it(split, small, monkeypatch):
     for method in (clf.predict_proba, clf.transform, clf.generate_missing):
         alone = np.vstack([method(row[None]) for row in X_test])
         assert np.allclose(alone, method(X_test), rtol=1e-12, atol=1e-12)
-    monkeypatch.setattr("sklearn_cmmd._base.PREDICTION_ROWS", 7)
+    monkeypatch.setattr("sklearn_cmmd._inference.PREDICTION_ROWS", 7)
     assert np.allclose(clf.transform(X_test), method.__self__.transform(X_test), rtol=1e-12)
 
 

@@ -141,5 +141,5 @@ def test_draws_of_the_first_rows_are_the_first_draws(monkeypatch, likelihood):
     X = digits.data[:50].astype(float)
     whole = clf.generate_missing(X, n_samples=3, random_state=0)
     np.testing.assert_allclose(clf.generate_missing(X[:10], 3, 0), whole[:10], rtol=1e-10)
-    monkeypatch.setattr("sklearn_cmmd._base.PREDICTION_ROWS", 21)
+    monkeypatch.setattr("sklearn_cmmd._inference.PREDICTION_ROWS", 21)
     np.testing.assert_allclose(clf.generate_missing(X, 3, 0), whole, rtol=1e-10)

@@ -70,17 +70,44 @@ class ErrorSizes:
 
 
 @dataclass
-class ViewErrors:
-    """Errors of one modality, in standardised units, and what follows from them.
+class Errors:
+    """Errors, and `known`, their expected sizes, both of shape (n, columns).
 
-    `errors` and `known`, their expected sizes, are of shape (n, columns). `weight`, (n,), adds up
-    to one for each group, so that it is one where there are no groups. `whole` says which columns
-    hold whole numbers alone.
+    `weight`, (n,), adds up to one for each group, so that it is one where there are no groups.
     """
 
     errors: np.ndarray
     known: np.ndarray
     weight: np.ndarray
+
+    def bound(self, coverage: float) -> np.ndarray:
+        """Return how many expected sizes an error is below with this probability, (columns,).
+
+        A ValueError says that there are too few rows or groups.
+        """
+        ratios = np.abs(self.errors) / self.known
+        order = np.argsort(ratios, axis=0)
+        reached = np.cumsum(self.weight[order], axis=0)
+        n = float(self.weight.sum())
+        # What adds up to a whole number of rows may be off by a rounding error.
+        needed = coverage * (n + 1) - 1e-6
+        if needed > n:
+            raise ValueError(
+                f"coverage={coverage} takes {int(np.ceil(coverage / (1 - coverage) - 1e-6))} rows "
+                f"to learn from, or groups of them, but fit had {n:.0f}. Lower coverage."
+            )
+        last = (reached >= needed).argmax(axis=0)
+        return np.asarray(np.take_along_axis(ratios, order, axis=0)[last, np.arange(len(last))])
+
+
+@dataclass
+class ViewErrors(Errors):
+    """Errors of one modality, in standardised units, and what follows from them.
+
+    `whole` says which columns hold whole numbers alone, `sizes` how large errors of new rows are
+    expected to be.
+    """
+
     whole: np.ndarray
     sizes: ErrorSizes
 
@@ -98,25 +125,6 @@ class ViewErrors:
         sizes = ErrorSizes(x, errors, depends_on_row, seed)
         known, sizes.known = sizes.known, np.empty(0)
         return cls(errors.astype(np.float32), known.astype(np.float32), weight, whole, sizes)
-
-    def bound(self, coverage: float) -> np.ndarray:
-        """Return how many expected sizes an error is below with this probability, (columns,).
-
-        A ValueError says that there are too few rows or groups.
-        """
-        ratios = np.abs(self.errors) / self.known
-        order = np.argsort(ratios, axis=0)
-        reached = np.cumsum(self.weight[order], axis=0)
-        n = float(self.weight.sum())
-        # What adds up to a whole number of rows may be off by a rounding error.
-        needed = coverage * (n + 1) - 1e-6
-        if needed > n:
-            raise ValueError(
-                f"coverage={coverage} takes {int(np.ceil(coverage / (1 - coverage) - 1e-6))} rows "
-                f"with x_M, or groups of such rows, but fit had {n:.0f}. Lower coverage."
-            )
-        last = (reached >= needed).argmax(axis=0)
-        return np.asarray(np.take_along_axis(ratios, order, axis=0)[last, np.arange(len(last))])
 
     def drawn(self, expected: np.ndarray, uniform: np.ndarray) -> np.ndarray:
         """Draw errors of whole rows: (n, draws, columns) from uniform noise (n, draws).

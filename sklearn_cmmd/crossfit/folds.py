@@ -36,10 +36,10 @@ def fold_of_rows(data: FitData, n_folds: int, groups: np.ndarray | None, seed: i
         fold[order] = np.arange(n_rows) % n_folds
     else:
         fold = _by_groups(strata, groups, n_folds, seed)
-    if data.y is not None and data.y.ndim == 1:
-        known = np.flatnonzero(data.labelled & (data.weight > 0))
-        _, code, count = np.unique(data.y[known], return_inverse=True, return_counts=True)
-        single = known[count[code] == 1]
+    known = np.flatnonzero(data.labelled & (data.weight > 0))
+    code = None if data.y is None else data.kind.codes(data.y[known])
+    if code is not None:
+        single = known[np.bincount(code)[code] == 1]
         fold[single if groups is None else np.isin(groups, groups[single])] = NEVER
     return fold
 
@@ -74,9 +74,10 @@ def _by_groups(strata: np.ndarray, groups: np.ndarray, n_folds: int, seed: int) 
 def _strata(data: FitData) -> np.ndarray:
     """Return a number for each row, the same where label, weight and presence of x_M are alike."""
     code = data.labelled.astype(int)
-    if data.y is not None and data.y.ndim == 1:
-        code[data.labelled] += np.unique(data.y[data.labelled], return_inverse=True)[1]
-    alike = np.column_stack([code, data.weight > 0, data.present])
+    classes = None if data.y is None else data.kind.codes(data.y[data.labelled])
+    if classes is not None:
+        code[data.labelled] += classes
+    alike = np.column_stack([code, data.weight > 0, data.at_hand, data.present])
     return np.unique(alike, axis=0, return_inverse=True)[1].ravel()
 
 

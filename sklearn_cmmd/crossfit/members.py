@@ -1,14 +1,17 @@
 """A member of an ensemble: an estimator and the regressions of the same rows, and what they say."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from sklearn.exceptions import DataConversionWarning
 
-from sklearn_cmmd._classifier import CMMDClassifier
+from sklearn_cmmd._base import BaseCMMD
 from sklearn_cmmd.crossfit.generators import MOST_ROWS, Regressors, fitted, predicted
+from sklearn_cmmd.data.hiding import hidden
 from sklearn_cmmd.data.layout import Side
 from sklearn_cmmd.data.rows import FitData, read_fit_data
 from sklearn_cmmd.data.tables import Table
@@ -19,7 +22,7 @@ from sklearn_cmmd.exceptions import CMMDWarning, DerailedWarning, ReencodedLabel
 class Member:
     """An estimator, and for each missing modality the regressions on the same rows."""
 
-    estimator: CMMDClassifier
+    estimator: BaseCMMD
     regressors: list[list[Any]]
 
     @property
@@ -50,21 +53,23 @@ class Member:
 class LeftOut:
     """What a member says of rows that it did not see.
 
-    `log_proba` is of those with a label, whose numbers are `labelled`. `errors`, (generators, n,
-    columns), are those of the means for the rows `pairs`, in units of the member's scales, and
-    `whole` says which columns hold whole numbers alone there.
+    `said` is what it says of y for those with a label, whose numbers are `labelled`. `errors`,
+    (generators, n, columns), are those of the means for the rows `pairs`, in units of the member's
+    scales, and `whole` says which columns hold whole numbers alone there. `shown` is the x_O of
+    these rows with modalities hidden, if some are optional.
     """
 
     labelled: np.ndarray
-    log_proba: np.ndarray
+    said: Any = None
     pairs: np.ndarray = field(default_factory=lambda: np.empty(0, int))
     errors: Any = None
     whole: Any = None
+    shown: Table | None = None
 
 
 def fit_member(
     is_first: bool,
-    estimator: CMMDClassifier,
+    estimator: BaseCMMD,
     left_out: np.ndarray,
     asked: np.ndarray,
     generators: str | Regressors | None,
@@ -88,15 +93,40 @@ def fit_member(
         layout = estimator._plan.layout
         read = read_fit_data(estimator, X, y, X_missing, weight, layout, "score")
     member = Member(estimator, _regressors(estimator, read, left_out, generators))
-    labelled = asked[read.labelled[asked]]
-    found = LeftOut(labelled, estimator._labels(read.x, True, labelled))
+    found = LeftOut(asked[read.labelled[asked]])
+    if hasattr(estimator, "_said"):
+        found.said = estimator._said(*_shown(estimator, read, found.labelled))
     if read.x_missing is not None and read.present[asked].any():
         found.pairs = asked[read.present[asked].any(axis=1)]
         truth = member.side.read(read.x_missing, found.pairs)
-        errors = truth - member.means(read.x, found.pairs)
+        table, rows = _shown(estimator, read, found.pairs)
+        found.shown = None if table is read.x else table
+        errors = truth - member.means(table, rows)
         found.errors = (errors / member.side.scale).astype(np.float32)
         found.whole = (np.isnan(truth) | (truth == np.rint(truth))).all(axis=0)
     return member, found
+
+
+def fit_members(
+    estimators: Sequence[BaseCMMD],
+    fold: np.ndarray,
+    asked: np.ndarray,
+    generators: str | Regressors | None,
+    n_jobs: int | None,
+    data: Sequence[Any],
+) -> tuple[list[Member], list[LeftOut]]:
+    """Fit the members; return them and what they say of the rows asked about.
+
+    `fold` has the number of the member that leaves a row out.
+    """
+    jobs = [
+        delayed(fit_member)(
+            number == 0, estimator, fold == number, asked[fold[asked] == number], generators, *data
+        )
+        for number, estimator in enumerate(estimators)
+    ]
+    members, found = zip(*Parallel(n_jobs)(jobs), strict=True)
+    return list(members), list(found)
 
 
 def _ignore_what_was_said() -> None:
@@ -104,8 +134,17 @@ def _ignore_what_was_said() -> None:
         warnings.simplefilter("ignore", category)
 
 
+def _shown(estimator: BaseCMMD, data: FitData, rows: np.ndarray) -> tuple[Table, np.ndarray]:
+    """Return a table and the numbers of these rows in it, as the estimator is to see them."""
+    side: Any = estimator._plan.layout.observed
+    if not side.optional:
+        return data.x, rows
+    seed: Any = estimator.random_state
+    return hidden(data.x, rows, side, seed), np.arange(len(rows))
+
+
 def _regressors(
-    estimator: CMMDClassifier,
+    estimator: BaseCMMD,
     data: FitData,
     left_out: np.ndarray,
     generators: str | Regressors | None,
@@ -121,7 +160,8 @@ def _regressors(
         rows = np.flatnonzero((has > 0) & (data.weight > 0) & ~left_out)
         if generators == "auto":
             rows = np.random.default_rng(seed).permutation(rows)[:MOST_ROWS]
-        x = estimator._plan.layout.observed.standardised(data.x, rows, np.float64)
+        shown = _shown(estimator, data, rows)
+        x = estimator._plan.layout.observed.standardised(*shown, np.float64)
         values = side.standardised(table, rows, np.float64)
         fits.append(fitted(generators, x, values[:, modality.columns], data.weight[rows], seed))
     return fits

@@ -1,6 +1,6 @@
 """The missing modalities as an ensemble generates them: members, regressions, errors together."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +64,10 @@ class Mixture:
         for_errors, for_members, *for_others = uniform_streams(seed, 4)
         draws = np.empty((table.n_rows, n_samples, len(self.side.scale)))
         if not all(view.adds_errors for view in self.views):
-            draws[:] = self._draws_of_members(table, n_samples, for_members)
+            estimators = [member.estimator for member in self.members]
+            draws[:] = drawn_in_turn(
+                estimators, lambda each, *share: each._draws(table, *share), n_samples, for_members
+            )
         every = np.arange(n_samples)[:, None]
         for rows, x, means in self._parts(table, n_samples):
             uniform = for_errors.random((len(rows), n_samples))
@@ -101,21 +104,6 @@ class Mixture:
         total = sum(member.means(table, rows) for member in self.members)
         return np.asarray(total, np.float64) / len(self.members)
 
-    def _draws_of_members(
-        self, table: Table, n_samples: int, random: np.random.Generator
-    ) -> np.ndarray:
-        """Draw from the members, each of which has its share of the draws."""
-        n_members = len(self.members)
-        # Member by member in a random order, so that few draws are not always of the first.
-        of_member = random.permutation(n_members)[np.arange(n_samples) % n_members]
-        draws = []
-        for number, member in enumerate(self.members):
-            n_mine, seed = int(np.sum(of_member == number)), int(random.integers(2**31))
-            if n_mine:
-                draws.append(member.estimator._draws(table, n_mine, seed))
-        order = np.argsort(np.argsort(of_member, kind="stable"))
-        return np.concatenate(draws, axis=1)[:, order]
-
     def _draw_of_regressions(
         self,
         draws: np.ndarray,
@@ -139,3 +127,25 @@ class Mixture:
                 means = each[generator[row, draw], row][:, columns]
                 values = sampled(view.modality, means, noise[row, draw][:, columns])
                 draws[rows[row][:, None], draw[:, None], columns] = values
+
+
+def drawn_in_turn(
+    members: Sequence[Any],
+    draw: Callable[[Any, int, int], np.ndarray],
+    n_samples: int,
+    random: np.random.Generator,
+) -> np.ndarray:
+    """Draw from the members, each of which has its share of the draws.
+
+    `draw` takes a member, a number of draws and a seed, and returns (n, draws, columns).
+    """
+    n_members = len(members)
+    # Member by member in a random order, so that few draws are not always of the first.
+    of_member = random.permutation(n_members)[np.arange(n_samples) % n_members]
+    draws = []
+    for number, member in enumerate(members):
+        n_mine, seed = int(np.sum(of_member == number)), int(random.integers(2**31))
+        if n_mine:
+            draws.append(draw(member, n_mine, seed))
+    order = np.argsort(np.argsort(of_member, kind="stable"))
+    return np.concatenate(draws, axis=1)[:, order]

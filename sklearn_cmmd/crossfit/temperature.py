@@ -59,6 +59,6 @@ def best_temperature(
 def learned_temperature(found: Sequence[LeftOut], data: FitData, targets: Targets) -> float:
     """Return the best temperature for the labelled rows that members left out."""
     rows = np.concatenate([part.labelled for part in found])
-    odds = log_odds(np.concatenate([part.log_proba for part in found]), targets.multilabel)
+    odds = log_odds(np.concatenate([part.said for part in found]), targets.multilabel)
     y = targets.encode(data.y, data.labelled)[rows]
     return best_temperature(odds, y, targets.multilabel, data.weight[rows])

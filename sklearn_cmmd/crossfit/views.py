@@ -103,7 +103,7 @@ def learned_views(
         for member, part in zip(members, found, strict=True)
         if len(part.pairs)
     ]
-    learned = []
+    learned, x = [], _seen(members[0], found, data)
     for modality, has in zip(side.modalities, data.present.T, strict=True):
         here, columns = has[pairs] > 0, modality.columns
         rows, scale = pairs[here], side.scale[columns]
@@ -113,11 +113,11 @@ def learned_views(
             continue
         errors = np.concatenate([each[:, :, columns] for each, _ in parts], axis=1)
         errors = errors[:, here].astype(np.float64)
-        shares = _shares(groups, rows, data.weight)
+        shares = shares_of_rows(groups, rows, data.weight)
         flat, by_value = errors.reshape(len(errors), -1), np.repeat(shares, len(columns))
         weights = stacked(flat * by_value @ flat.T / by_value.sum())
         errors_of_view = ViewErrors.of(
-            members[0].standardised(data.x, rows),
+            x[here],
             np.tensordot(weights, errors, 1),
             shares,
             np.all([whole[columns] for _, whole in parts], axis=0),
@@ -129,7 +129,15 @@ def learned_views(
     return learned
 
 
-def _shares(groups: np.ndarray | None, rows: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _seen(member: Member, found: Sequence[LeftOut], data: FitData) -> np.ndarray:
+    """Return x_O of the rows that members left out, as it was shown to them, standardised."""
+    if all(part.shown is None for part in found):
+        return member.standardised(data.x, np.concatenate([part.pairs for part in found]))
+    tables = [part.shown for part in found if part.shown is not None]
+    return np.vstack([member.standardised(table, np.arange(table.n_rows)) for table in tables])
+
+
+def shares_of_rows(groups: np.ndarray | None, rows: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Return the weights of rows; those of a group add up to one."""
     weight = weight[rows]
     if groups is None:

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from sklearn_cmmd.data.batch import Batch, View
-from sklearn_cmmd.data.layout import Layout
+from sklearn_cmmd.data.blocks import Block
+from sklearn_cmmd.data.layout import Layout, Side
+from sklearn_cmmd.data.tables import Table
 
 
 class Hiding:
@@ -60,7 +62,7 @@ class Hiding:
         assert missing is not None
         assert missing.mask is not None
         has = x[:, -self.n_optional :]
-        keeps = self._kept(has, uniform)
+        keeps = kept(has, uniform, self.often, self.has_fixed)
         of_columns = torch.cat([keeps, torch.ones_like(keeps[:, :1])], dim=1)[:, self.number]
         mask = torch.cat([missing.mask[:, : self.n_others], has * (1 - keeps)], dim=1)
         has_pair = mask.any(dim=1).to(x)
@@ -70,11 +72,31 @@ class Hiding:
             pair_weight=has_pair if batch.weight is None else has_pair * batch.weight,
         )
 
-    def _kept(self, has: Tensor, uniform: Tensor) -> Tensor:
-        """Return 1 for what a row keeps, else 0, (batch, n_optional)."""
-        keeps = (uniform >= self.often).to(has)
-        if self.has_fixed:
-            return keeps
-        left = (keeps * has).any(dim=1, keepdim=True)
-        last = torch.zeros_like(keeps).scatter_(1, (uniform * has).argmax(dim=1, keepdim=True), 1)
-        return torch.where(left, keeps, last)
+
+def kept(has: Tensor, uniform: Tensor, often: Tensor, has_fixed: bool) -> Tensor:
+    """Return 1 for what a row keeps, else 0, (batch, n_optional).
+
+    `has` says which optional modalities a row has, `has_fixed` whether it has others too.
+    """
+    keeps = (uniform >= often).to(has)
+    if has_fixed:
+        return keeps
+    left = (keeps * has).any(dim=1, keepdim=True)
+    last = torch.zeros_like(keeps).scatter_(1, (uniform * has).argmax(dim=1, keepdim=True), 1)
+    return torch.where(left, keeps, last)
+
+
+def hidden(table: Table, rows: np.ndarray, side: Side, seed: int) -> Table:
+    """Return a table of some rows of X, of which modalities are hidden as in training."""
+    values, optional = side.read(table, rows), [side.modalities[each] for each in side.optional]
+    has = ~np.isnan(values[:, [modality.columns[0] for modality in optional]])
+    uniform = np.random.default_rng(seed).random(has.shape)
+    often = torch.tensor(list(side.optional.values()), dtype=torch.float64, device="cpu")
+    known = torch.from_numpy(has.astype(np.float64)), torch.from_numpy(uniform)
+    keeps = kept(*known, often, len(optional) < len(side.modalities)).numpy()
+    for modality, keeps_it in zip(optional, keeps.T, strict=True):
+        values[np.ix_(keeps_it == 0, modality.columns)] = np.nan
+    ends = np.cumsum(list(side.widths.values()))[:-1]
+    parts = np.split(values, ends, axis=1)
+    blocks = {key: Block(part) for key, part in zip(side.widths, parts, strict=True)}
+    return Table(table.name, table.owner, blocks, {}, {}, {}, has_gaps=True)

@@ -58,9 +58,8 @@ class Numbers(Targets):
         return values, labelled
 
     @staticmethod
-    def count(y: Any) -> np.ndarray:
-        """Return the numbers of rows of each class, of which there are none."""
-        return np.zeros(0, int)
+    def codes(y: Any) -> None:
+        """Return the classes of rows, of which there are none."""
 
     @classmethod
     def learn(cls, y: Any, weight: np.ndarray, classes: Any, partial: bool) -> Self:

@@ -37,10 +37,16 @@ class Targets(ABC):
                 stacklevel=2,
             )
 
+    @classmethod
+    def count(cls, y: Any) -> np.ndarray:
+        """Return the numbers of rows of each class; of none, if there are no exclusive classes."""
+        codes = cls.codes(y)
+        return np.zeros(0, int) if codes is None else np.bincount(codes)
+
     @staticmethod
     @abstractmethod
-    def count(y: Any) -> np.ndarray:
-        """Return the numbers of rows of each class; of none, if there are no exclusive classes."""
+    def codes(y: Any) -> np.ndarray | None:
+        """Return the classes of rows as numbers from 0 on; None if they are not exclusive."""
 
     @classmethod
     @abstractmethod
@@ -108,9 +114,9 @@ class Classes(Targets):
         return check_labels(y, classes)
 
     @staticmethod
-    def count(y: Any) -> np.ndarray:
-        """Return the numbers of rows of each class that occurs; of none if y is an indicator."""
-        return np.unique(y, return_counts=True)[1] if y.ndim == 1 else np.zeros(0, int)
+    def codes(y: Any) -> np.ndarray | None:
+        """Return the classes that occur as numbers from 0 on; None if y is an indicator."""
+        return np.unique(y, return_inverse=True)[1] if y.ndim == 1 else None
 
     @classmethod
     def learn(cls, y: Any, weight: np.ndarray, classes: Any, partial: bool) -> Self:
