@@ -246,7 +246,6 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Inference):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = self.optional is not None
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

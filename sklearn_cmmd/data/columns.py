@@ -159,7 +159,10 @@ def _check_partition(modalities: list[Modality], n_columns: int, name: str) -> N
     owner: dict[int, str] = {}
     for modality in modalities:
         if not len(modality.columns):
-            raise ValueError(f"Modality {modality.name!r} has no columns of {name}.")
+            raise ValueError(
+                f"Modality {modality.name!r} has no columns of {name}, which has n_features = "
+                f"{n_columns}."
+            )
         for column in modality.columns.tolist():
             if column in owner:
                 raise ValueError(
