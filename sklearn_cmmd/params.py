@@ -86,7 +86,8 @@ batch_size : int or "auto", default="auto"
     one minibatch, and a number of yours that is larger gives a warning.
 max_epochs : int or "auto", default="auto"
     Number of passes over the rows, at most. "auto" is 200, but no fewer than make 500 updates of
-    the weights, and no more than make 2,000.
+    the weights, and no more than make 2,000; with several optional modalities so many times as
+    many, since an epoch shows a row in one subset of them.
 early_stopping : bool or "auto", default="auto"
     Whether to hold out labelled rows, to stop when their loss no longer falls, and to restore the
     weights of the best epoch. A transformer watches the whole loss. A classifier or a regressor
@@ -98,7 +99,8 @@ validation_fraction : float, default=0.1
     Share of the labelled rows held out for early stopping, in (0, 1). Every class keeps a row to
     train on.
 n_iter_no_change : int, default=20
-    Number of epochs without improvement after which early stopping ends the training.
+    Number of epochs without improvement after which early stopping ends the training; with several
+    optional modalities, so many times as many.
 objective : Objective, default=None
     Choices for research that the objective leaves open: kernel of the MMD, decoding of prior
     draws, teaching, label smoothing. None stands for `Objective()`.

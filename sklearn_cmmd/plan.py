@@ -108,14 +108,15 @@ def resolve(
     likelihood = architecture.label_likelihood
     loss = _loss(estimator, objective, few, 0 if partial else counts.pairs, likelihood)
     fraction = 0.0 if partial else _validation_fraction(estimator, counts, likelihood)
-    schedule = _schedule(estimator, objective, networks.precision, counts, few, partial, fraction)
+    precision, rounds = networks.precision, _rounds(layout)
+    schedule = _schedule(estimator, objective, precision, counts, few, partial, fraction, rounds)
     schedule = replace(schedule, watched=_watched(estimator, objective, layout))
     return Plan(layout, architecture, loss, schedule)
 
 
 def _watched(estimator: Any, objective: Objective, layout: Layout) -> dict[str, tuple[float, int]]:
     """Return the held-out losses that early stopping watches, each with tolerance and patience."""
-    patience = int(estimator.n_iter_no_change)
+    patience = int(estimator.n_iter_no_change) * _rounds(layout)
     watched = {estimator._watched: (objective.tol, patience)}
     if estimator._watched != "loss" and layout.generated:
         term = "prior_reconstruction" if objective.decode_prior else "reconstruction"
@@ -124,6 +125,11 @@ def _watched(estimator: Any, objective: Objective, layout: Layout) -> dict[str, 
         )
         watched[term] = tolerance, max(1, patience // 2)
     return watched
+
+
+def _rounds(layout: Layout) -> int:
+    """Return how many times as long to train: an epoch shows a row in one subset alone."""
+    return max(1, len(layout.observed.optional))
 
 
 def _few(few_labels: int, counts: RowCounts) -> float:
@@ -234,10 +240,11 @@ def _schedule(
     few: float,
     partial: bool,
     fraction: float,
+    rounds: int,
 ) -> Schedule:
     """Resolve everything that depends on the numbers of rows; without labels all are labelled.
 
-    `fraction` of the labelled ones is held out.
+    `fraction` of the labelled ones is held out; there are so many times as many epochs as `rounds`.
     """
     batch_size = _batch_size(estimator.batch_size, counts.labelled + counts.unlabelled, partial)
     max_epochs = estimator.max_epochs
@@ -246,7 +253,7 @@ def _schedule(
         n_rows = epoch_rows(n_training, counts.unlabelled, objective.labelled_share)
         n_batches = ceil(n_rows / batch_size)
         least, most = ceil(LEAST_UPDATES / n_batches), ceil(MOST_UPDATES / n_batches)
-        max_epochs = min(max(AUTO_EPOCHS, least), most)
+        max_epochs = min(max(AUTO_EPOCHS, least), most) * rounds
     dropout = estimator.dropout
     if dropout == "auto":
         dropout = (1 - few) * AUTO_DROPOUT + few * AUTO_DROPOUT_FEW_LABELS

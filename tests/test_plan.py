@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_cmmd import CMMDClassifier, CMMDTransformer
+from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Modality
 from sklearn_cmmd.data.rows import read_fit_data
 from sklearn_cmmd.plan import resolve
 
@@ -130,3 +130,13 @@ def test_what_it_came_to_can_be_read_off(cls, digits, small):
     watched = fitted.history_["valid_classification" if cls is CMMDClassifier else "valid_loss"]
     assert fitted.best_validation_score_ == -watched[fitted.best_epoch_ - 1]
     assert fitted.best_validation_score_ == -min(watched)
+
+
+@pytest.mark.parametrize(("optional", "rounds"), [(["a"], 1), ("all", 3)])
+def test_several_optional_modalities_take_as_many_times_as_long(optional, rounds):
+    views = [Modality("a", [0]), Modality("b", [1]), Modality("c", [2, 3])]
+    once = plan(800, 0, observed=views).schedule
+    found = plan(800, 0, observed=views, optional=optional).schedule
+    assert found.max_epochs == rounds * once.max_epochs
+    assert found.watched["classification"][1] == rounds * once.watched["classification"][1]
+    assert plan(800, 0, observed=views, optional=optional, max_epochs=7).schedule.max_epochs == 7
