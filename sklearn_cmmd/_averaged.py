@@ -53,9 +53,11 @@ class AveragedPredictions:
         ndarray, or two of them, of shape (n,), (n, n_labels) or (n, n_outputs)
             The most probable classes, or numbers in the form of `y`.
         """
-        if return_std:
-            return self._predictions.predict(self, X, return_std=True)
-        return self._predictions.predict(self, X)
+        if not return_std:
+            return self._predictions.predict(self, X)
+        if self._predictions is not NumberPredictions:
+            raise TypeError("return_std=True is for numbers. Classes have predict_proba.")
+        return self._predictions.predict(self, X, return_std=True)
 
     @available_if(_has("predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:

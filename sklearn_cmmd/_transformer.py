@@ -131,9 +131,10 @@ class CMMDTransformer(BaseCMMD):
         return float(mean)
 
     def _check_something_to_learn(self, y: Any, X_missing: Any) -> None:
-        if y is None and X_missing is None:
+        if y is None and X_missing is None and self.optional is None:
             raise ValueError(
-                "CMMDTransformer learns what X tells of other data: pass X_missing, y, or both."
+                "CMMDTransformer learns what X tells of other data: pass X_missing, y, or both, or "
+                "name modalities of X that are to tell of each other, optional='all'."
             )
         if y is None and is_scored_without("X_missing"):
             raise ValueError(NOTHING_TO_SCORE)

@@ -165,6 +165,11 @@ class TestAbsentViews:
             regressors.impute(data[0])
 
 
+def test_deviations_are_of_numbers(fitted, data):
+    with pytest.raises(TypeError, match="return_std=True is for numbers"):
+        fitted.predict(data[0], return_std=True)
+
+
 def test_clones_and_names_of_parameters():
     model = ensemble(CMMDRegressor)
     assert clone(model).estimator.get_params()["max_epochs"] == SMALL["max_epochs"]

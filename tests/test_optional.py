@@ -250,6 +250,15 @@ class TestWithTheRestOfScikitLearn:
             goes_on.fit(holed, data[1])
         assert_array_equal(goes_on.predict_proba(holed), whole.predict_proba(holed))
 
+    def test_views_alone_tell_of_each_other(self, holed, data):
+        model = CMMDTransformer(
+            observed=DESCRIBED, optional="all", **SMALL | {"max_epochs": 100}
+        ).fit(holed)
+        some = gone(data[0], "ac")
+        error = np.square(model.impute(some) - data[0])[:, COLUMNS["b"]].mean()
+        assert error < 0.9 * data[0][:, COLUMNS["b"]].var(axis=0).mean()
+        assert model.transform(some).shape == (90, 8)
+
     def test_score_of_a_transformer(self, holed, data):
         _, y, M = data
         params = SMALL | {"observed": DESCRIBED, "optional": "all"}
@@ -292,6 +301,12 @@ class TestWrongUse:
         with pytest.raises(error, match=message):
             CMMDClassifier(optional=optional, **SMALL).fit(views_of(X), y)
 
+    def test_nothing_to_learn(self, data):
+        with pytest.raises(ValueError, match="nothing to learn: no y, no X_missing"):
+            CMMDTransformer(optional="all", **SMALL).fit(data[0])
+        with pytest.raises(ValueError, match="optional='all'"):
+            CMMDTransformer(**SMALL).fit(views_of(data[0]))
+
     def test_the_only_modality(self, data):
         with pytest.raises(ValueError, match="names the only modality"):
             CMMDClassifier(optional=["X"], **SMALL).fit(data[0], data[1])
@@ -330,6 +345,8 @@ class TestWrongUse:
         X = data[0]
         with pytest.raises(ValueError, match="fitted without optional="):
             plain.impute(views_of(X))
+        with pytest.raises(ValueError, match="fitted without X_missing"):
+            plain.generate_missing(views_of(X))
         with pytest.raises(ValueError, match="must have the modalities of the fit"):
             plain.predict({"a": X[:, :3], "b": X[:, 3:5]})
 

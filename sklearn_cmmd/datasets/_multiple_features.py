@@ -82,7 +82,8 @@ def load_multiple_features(
     both = set(observed_names) & set(missing_names)
     if both:
         raise ValueError(
-            f"Views {sorted(both)} are both observed and missing. Choose one for each."
+            f"Views {sorted(both)} are both observed and missing. Choose one for each; "
+            "missing=None leaves out the pixels, which are missing by default."
         )
     views, target = _read()
     images = views["pixels"].reshape(-1, 16, 15)
