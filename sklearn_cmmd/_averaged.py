@@ -55,9 +55,10 @@ class AveragedPredictions:
         """
         if not return_std:
             return self._predictions.predict(self, X)
+        predictions: Any = self._predictions
         if self._predictions is not NumberPredictions:
             raise TypeError("return_std=True is for numbers. Classes have predict_proba.")
-        return self._predictions.predict(self, X, return_std=True)
+        return predictions.predict(self, X, return_std=True)
 
     @available_if(_has("predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -121,7 +122,8 @@ class AveragedPredictions:
             The observed modalities, in the form of the fit.
         coverage : float, default=0.9
             Probability, between 0 and 1, with which a number lies within its interval; of new rows
-            that are like those of the fit, or if `groups` were given, of new groups.
+            that are like those of the fit, or if `groups` were given, of new groups; with
+            `optional` modalities, of rows from which some are hidden as in training.
 
         Returns
         -------

@@ -29,7 +29,7 @@ from sklearn_cmmd._fitting import unchanged_by_errors
 from sklearn_cmmd._generative import GenerativeMixin
 from sklearn_cmmd._random import seed_sequence, uniform_streams
 from sklearn_cmmd.crossfit.errors import check_coverage
-from sklearn_cmmd.crossfit.folds import asked_rows, checked_groups, fold_of_rows
+from sklearn_cmmd.crossfit.folds import asked_rows, check_what_is_left, checked_groups, fold_of_rows
 from sklearn_cmmd.crossfit.generators import LEAST_PAIRS, check_generators, names_of
 from sklearn_cmmd.crossfit.members import LeftOut, fit_members
 from sklearn_cmmd.crossfit.mixture import Mixture, drawn_in_turn
@@ -70,8 +70,9 @@ class CMMDEnsemble(
     - a temperature, which makes the probabilities of the classes, or the standard deviations of
       numbers, neither too sure nor too unsure.
 
-    If modalities of `X` are `optional`, some of them are hidden from the rows left out as well, so
-    that all of this is of rows that lack some.
+    If modalities of `X` are `optional`, some of them are hidden from the rows left out as in
+    training. So all of this holds on average over rows that lack some, not for each subset: of rows
+    that have all modalities, intervals and standard deviations are too wide.
 
     Parameters
     ----------
@@ -203,6 +204,7 @@ class CMMDEnsemble(
         own, *of_members = seeds.tolist()
         codes = None if groups is None else checked_groups(groups, data.x)
         fold = fold_of_rows(data, self.n_estimators, codes, own)
+        check_what_is_left(data, fold, self.n_estimators)
         generators = self.generators
         pairs = data.present[data.weight > 0].sum(axis=0)
         if generators == "auto" and pairs.min(initial=LEAST_PAIRS) < LEAST_PAIRS:
@@ -233,7 +235,8 @@ class CMMDEnsemble(
         self, found: Sequence[LeftOut], data: FitData, groups: np.ndarray | None
     ) -> None:
         """Learn how sure the members may be of y."""
-        self.__dict__.pop("temperature_", None)
+        for name in ("temperature_", "_errors"):
+            self.__dict__.pop(name, None)
         if is_classifier(self):
             self.temperature_ = learned_temperature(found, data, self._targets)
         elif is_regressor(self):
@@ -287,7 +290,8 @@ class CMMDEnsemble(
             The observed modalities, in the form of the fit.
         coverage : float, default=0.9
             Probability, between 0 and 1, with which a value lies within its interval; of new rows
-            that are like those of the fit, or if `groups` were given, of new groups.
+            that are like those of the fit, or if `groups` were given, of new groups; with
+            `optional` modalities, of rows from which some are hidden as in training.
 
         Returns
         -------

@@ -12,6 +12,7 @@ from sklearn_cmmd._base import BaseCMMD
 from sklearn_cmmd._callers import scored_with
 from sklearn_cmmd.data.alignment import labels_of, warn_of_another_order
 from sklearn_cmmd.data.numbers import Numbers
+from sklearn_cmmd.data.statistics import dtype_in_units
 from sklearn_cmmd.data.tables import Table
 from sklearn_cmmd.data.targets import Targets
 from sklearn_cmmd.networks.cmmd import CMMD
@@ -49,8 +50,8 @@ class NumberPredictions(RegressorMixin):
         Returns
         -------
         ndarray, or two of them, of shape (n,) or (n, n_outputs)
-            In the shape and the units of the `y` of the fit, float32 if `X` is float32, else
-            float64.
+            In the shape and the units of the `y` of the fit, float32 if `X` is float32 and that
+            tells the numbers of `y` apart, else float64.
         """
         mean, std = self._numbers(X)
         return (mean, std) if return_std else mean
@@ -158,7 +159,8 @@ class CMMDRegressor(NumberPredictions, BaseCMMD):
 
         def in_units(values: np.ndarray) -> np.ndarray:
             found = targets.decode(values[:, 0]), targets.decode_scale(values[:, 1])
-            return np.stack(found, axis=1).astype(values.dtype, copy=False)
+            dtype = dtype_in_units(targets.loc, targets.scale, values.dtype)
+            return np.stack(found, axis=1).astype(dtype, copy=False)
 
         return self._predict(table, compute, in_units, rows=rows)
 

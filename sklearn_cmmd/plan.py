@@ -95,11 +95,6 @@ def resolve(
         layout = previous.layout
     if previous is not None:
         data.check_form(layout, caller)
-    if layout.targets is None and not layout.generated:
-        raise ValueError(
-            "There is nothing to learn: no y, no X_missing, and X is one modality. Pass one of "
-            "these, or X as several modalities with optional='all'."
-        )
     sees_label = objective.label_in_encoder
     if sees_label == "auto":
         # A stream may bring rows without a label later, so that its first rows decide nothing.

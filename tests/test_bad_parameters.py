@@ -43,7 +43,7 @@ def test_parameters_that_change_before_a_fit_goes_on(small):
     before = clf.predict_proba(X)
     clf.set_params(missing=[Modality("m", likelihood="laplace")])
     for go_on in (clf.fit, clf.partial_fit):
-        with pytest.raises(ValueError, match="observed= or missing= changed"):
+        with pytest.raises(ValueError, match="observed=, missing= or optional= changed"):
             go_on(X, Y, X_missing=M)
     np.testing.assert_array_equal(clf.predict_proba(X), before)
 

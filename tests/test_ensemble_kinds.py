@@ -176,3 +176,36 @@ def test_clones_and_names_of_parameters():
     assert model.set_params(estimator__omega=0.1).estimator.omega == 0.1
     with pytest.raises(ValueError, match="estimator"):
         CMMDEnsemble(model).fit(np.eye(4), np.arange(4))
+
+
+class TestFoldsThatLackSomething:
+    @pytest.mark.filterwarnings("ignore::sklearn_cmmd.exceptions.CMMDWarning")
+    def test_a_fold_without_a_label(self, data):
+        X, M, y = data
+        site = np.arange(240) % 3
+        labels = np.where(site == 0, -1, y[:, 0] > 100)
+        model = ensemble(CMMDClassifier, **OPTIONAL).fit(X, labels, X_missing=M, groups=site)
+        assert model.score(X, y[:, 0] > 100) > 0.5
+        few = np.where(np.arange(240) < 4, y[:, 0], np.nan)
+        assert np.isfinite(ensemble(CMMDRegressor, 5, **OPTIONAL).fit(X, few).predict(X)).all()
+
+    @pytest.mark.usefixtures("no_training")
+    @pytest.mark.parametrize("lacking", ["view", "x_M", "label", "class"])
+    def test_what_one_group_alone_has(self, data, lacking):
+        X, M = (each.copy() for each in data[:2])
+        site, labels = np.arange(240) % 3, np.arange(240) % 2
+        others = site != 1
+        if lacking == "view":
+            X[others, :2] = np.nan
+        elif lacking == "x_M":
+            M[others] = np.nan
+        else:
+            labels[others] = {"label": -1, "class": 0}[lacking]
+        what = {
+            "view": "'a' of X ",
+            "x_M": "'X_missing' of",
+            "label": "a label",
+            "class": "a class",
+        }
+        with pytest.raises(ValueError, match=f"Every row that has {what[lacking]}.*left out by"):
+            ensemble(CMMDClassifier, **OPTIONAL).fit(X, labels, X_missing=M, groups=site)

@@ -272,12 +272,6 @@ class TestWithTheRestOfScikitLearn:
 
 
 class TestNothingChangesWithout:
-    def test_a_single_modality_has_nothing_to_hide(self, data):
-        X, y, M = data
-        plain = CMMDClassifier(**SMALL).fit(X, y, X_missing=M)
-        same = CMMDClassifier(optional="all", **SMALL).fit(X, y, X_missing=M)
-        assert_array_equal(same.predict_proba(X), plain.predict_proba(X))
-
     def test_clones_keep_it(self):
         clf = CMMDClassifier(optional={"a": 0.3})
         assert clone(clf).optional == {"a": 0.3}
@@ -302,14 +296,14 @@ class TestWrongUse:
             CMMDClassifier(optional=optional, **SMALL).fit(views_of(X), y)
 
     def test_nothing_to_learn(self, data):
-        with pytest.raises(ValueError, match="nothing to learn: no y, no X_missing"):
-            CMMDTransformer(optional="all", **SMALL).fit(data[0])
         with pytest.raises(ValueError, match="optional='all'"):
             CMMDTransformer(**SMALL).fit(views_of(data[0]))
 
     def test_the_only_modality(self, data):
-        with pytest.raises(ValueError, match="names the only modality"):
-            CMMDClassifier(optional=["X"], **SMALL).fit(data[0], data[1])
+        for optional in (["X"], "all"):
+            clf = CMMDClassifier(optional=optional, **SMALL)
+            with pytest.raises(ValueError, match="names the only modality of X, 'X'"):
+                clf.fit(data[0], data[1])
 
     def test_rows_of_the_fit(self, data):
         X, y, _ = data
@@ -355,3 +349,27 @@ class TestWrongUse:
         clf = copy.deepcopy(plain).set_params(warm_start=True, optional="all")
         with pytest.raises(ValueError, match="optional= changed"):
             clf.fit(views_of(X), y)
+
+
+class TestRowsThatHaveLittle:
+    def test_modalities_that_never_occur_together(self, data):
+        X, y, _ = data
+        X = X.copy()
+        X[::2, 3:] = np.nan
+        X[1::2, :3] = np.nan
+        X[1::4, 3:5] = np.nan
+        clf = CMMDClassifier(observed=DESCRIBED, optional="all", **SMALL).fit(X, y)
+        assert np.isfinite(clf.impute(X)).all()
+        wide = {"a": np.repeat(X[:, :3], 100, axis=1), "c": X[:, 5:]}
+        rows = ~np.isnan(X[:, 0]) | ~np.isnan(X[:, 5])
+        wide = {name: view[rows] for name, view in wide.items()}
+        clf = CMMDClassifier(optional="all", **SMALL).fit(wide, y[rows])
+        assert np.isfinite(clf.impute(wide)["c"]).all()
+
+    def test_the_only_row_with_a_modality_is_held_out(self, data):
+        X, y, M = data
+        M = np.where(np.arange(90)[:, None] == 3, M, np.nan)
+        for seed in range(6):
+            params = SMALL | {"random_state": seed, "max_epochs": 1}
+            clf = CMMDClassifier(early_stopping=True, validation_fraction=0.5, **params)
+            assert np.isfinite(clf.fit(X, y, X_missing=M).generate_missing(X)).all()

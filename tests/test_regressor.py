@@ -359,3 +359,14 @@ def test_bad_calls(data, fitted, no_training, small):
         fitted.score(X, None)
     with pytest.raises(ValueError, match="y has 2 numbers a row"):
         fitted.score(X, np.c_[y, y])
+
+
+def test_numbers_that_float32_does_not_tell_apart():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3)).astype(np.float32)
+    y = 10 * X[:, 0].astype(float)
+    near = CMMDRegressor(**SMALL | {"max_epochs": 60}).fit(X, y)
+    far = CMMDRegressor(**SMALL | {"max_epochs": 60}).fit(X, y + 1.7e9)
+    assert near.predict(X).dtype == np.float32
+    assert far.predict(X).dtype == np.float64
+    np.testing.assert_allclose(far.predict(X) - 1.7e9, near.predict(X), atol=0.01)

@@ -151,3 +151,10 @@ def test_search_without_anything_to_score_ends_before_training(digits, small, no
     search = GridSearchCV(CMMDTransformer(**small), {"latent_dim": [1, 8]}, cv=2)
     with pytest.raises(ValueError, match="set_score_request"):
         search.fit(X, X_missing=M)
+
+
+def test_score_without_the_labels_of_the_fit(split, small):
+    X, M, y = split[:3]
+    model = CMMDTransformer(**small).fit(X, y, X_missing=M)
+    expected = model.score(X, np.full(len(y), -1), X_missing=M)
+    assert model.score(X, X_missing=M) == pytest.approx(expected)

@@ -44,6 +44,33 @@ def fold_of_rows(data: FitData, n_folds: int, groups: np.ndarray | None, seed: i
     return fold
 
 
+def check_what_is_left(data: FitData, fold: np.ndarray, n_folds: int) -> None:
+    """Raise a ValueError if a member would see no row of a modality, or too little of y.
+
+    All rows that have it are then in one fold, as those of a single group are.
+    """
+    counts, (observed, missing) = data.weight > 0, data.modalities
+    having = {f"{m.name!r} of X": has > 0 for m, has in zip(observed, data.at_hand.T, strict=True)}
+    for modality, has in zip(missing, data.present.T, strict=True):
+        having[f"{modality.name!r} of X_missing"] = has > 0
+    if data.y is not None:
+        having["a label or a target"] = data.labelled
+        codes = data.kind.codes(data.y[data.labelled])
+        if codes is not None:
+            other = np.zeros(len(fold), bool)
+            # Of two classes, all rows but those of the greatest.
+            other[data.labelled] = codes != np.bincount(codes).argmax()
+            having["a class other than the greatest"] = other
+    for number in range(n_folds):
+        kept = counts & (fold != number)
+        for what, has in having.items():
+            if (counts & has).any() and not (kept & has).any():
+                raise ValueError(
+                    f"Every row that has {what} is left out by member {number}, which cannot learn "
+                    "it then. Give groups each of which lacks nothing, or more rows that have it."
+                )
+
+
 def checked_groups(groups: Any, x: Table) -> np.ndarray:
     """Return groups as one number for each row of x; a ValueError says that a row has none."""
     check_row_counts(x.n_rows, {"groups": groups})

@@ -137,7 +137,7 @@ def _ignore_what_was_said() -> None:
 def _shown(estimator: BaseCMMD, data: FitData, rows: np.ndarray) -> tuple[Table, np.ndarray]:
     """Return a table and the numbers of these rows in it, as the estimator is to see them."""
     side: Any = estimator._plan.layout.observed
-    if not side.optional:
+    if not (side.optional and len(rows)):
         return data.x, rows
     seed: Any = estimator.random_state
     return hidden(data.x, rows, side, seed), np.arange(len(rows))

@@ -82,7 +82,9 @@ def kept(has: Tensor, uniform: Tensor, often: Tensor, has_fixed: bool) -> Tensor
     if has_fixed:
         return keeps
     left = (keeps * has).any(dim=1, keepdim=True)
-    last = torch.zeros_like(keeps).scatter_(1, (uniform * has).argmax(dim=1, keepdim=True), 1)
+    # Of those that a row has, the one of the greatest number, which may be zero.
+    greatest = ((uniform + 1) * has).argmax(dim=1, keepdim=True)
+    last = torch.zeros_like(keeps).scatter_(1, greatest, 1)
     return torch.where(left, keeps, last)
 
 

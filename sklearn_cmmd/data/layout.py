@@ -9,13 +9,11 @@ import numpy as np
 from sklearn_cmmd.data.kinds import check_values, warn_of_codes, with_likelihood
 from sklearn_cmmd.data.matrices import Standardise
 from sklearn_cmmd.data.modality import Modality
-from sklearn_cmmd.data.statistics import ColumnStatistics, pool
+from sklearn_cmmd.data.statistics import ColumnStatistics, dtype_in_units, pool
 from sklearn_cmmd.data.tables import Table
 from sklearn_cmmd.data.targets import Targets
 
 UNSCALED = ("bernoulli", "categorical")
-# float32 will do if its steps are no larger than this share of a column's scale.
-COARSE = 0.01
 # So rare are counts of which there are none.
 LEAST_RATE = 1e-3
 
@@ -195,15 +193,8 @@ class Side:
         return scaled.astype(self.dtype_of(values.dtype), copy=False)
 
     def dtype_of(self, dtype: Any) -> Any:
-        """Return the dtype of values in the units of the data, from data of a dtype.
-
-        Those of float32 data may be beyond float32, or too far from zero to tell them apart.
-        """
-        greatest = np.abs(self.loc) + 10 * self.scale
-        if greatest.max() > np.finfo(np.float32).max:
-            return np.result_type(dtype, np.float64)
-        is_coarse = np.spacing(greatest.astype(np.float32)) > COARSE * self.scale
-        return np.result_type(dtype, np.float64) if is_coarse.any() else np.dtype(dtype)
+        """Return the dtype of values in the units of the data, from data of a dtype."""
+        return dtype_in_units(self.loc, self.scale, dtype)
 
     def as_given(self, values: np.ndarray, index: Any = None, as_frame: bool = False) -> Any:
         """Bring values in the units of the data to the form of the fit's data.

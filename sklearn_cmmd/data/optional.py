@@ -24,7 +24,7 @@ def optional_of(optional: Any, modalities: Sequence[Modality]) -> dict[int, floa
         If `optional` names no modality of X, the same twice, or no probability in (0, 1).
     """
     names = [modality.name for modality in modalities]
-    if optional is None or (isinstance(optional, str) and len(names) == 1):
+    if optional is None:
         return {}
     asked = names if isinstance(optional, str) else list(optional)
     unknown = [name for name in asked if name not in names]
@@ -35,8 +35,9 @@ def optional_of(optional: Any, modalities: Sequence[Modality]) -> dict[int, floa
         )
     if len(names) == 1 and asked:
         raise ValueError(
-            f"optional={asked} names the only modality of X. A row needs one at least: pass several"
-            " as a mapping, or describe them by observed=[Modality(...), ...]."
+            f"optional={optional!r} names the only modality of X, {names[0]!r}. A row needs one at "
+            "least: pass several as a mapping of tables, or say which columns are which by "
+            "observed=[Modality(name, columns=...), ...]."
         )
     often = optional if isinstance(optional, Mapping) else dict.fromkeys(asked, HIDDEN)
     for name, value in often.items():

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from sklearn.preprocessing import StandardScaler
@@ -9,6 +10,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_cmmd.data.blocks import Block
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.tables import Table
+
+# float32 will do if its steps are no larger than this share of a column's scale.
+COARSE = 0.01
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,18 @@ class ColumnStatistics:
             total += counted.sum()
         mean, scale, variance = scaler.mean_, scaler.scale_, scaler.var_
         return cls(mean, scale, variance, least, greatest, integer, zeros / total)
+
+
+def dtype_in_units(loc: np.ndarray, scale: np.ndarray, dtype: Any) -> Any:
+    """Return the dtype of values in the units of the data, from data of a dtype.
+
+    Those of float32 data may be beyond float32, or too far from zero to tell them apart.
+    """
+    greatest = np.abs(loc) + 10 * scale
+    if greatest.max() > np.finfo(np.float32).max:
+        return np.result_type(dtype, np.float64)
+    is_coarse = np.spacing(greatest.astype(np.float32)) > COARSE * scale
+    return np.result_type(dtype, np.float64) if is_coarse.any() else np.dtype(dtype)
 
 
 def pool(statistics: ColumnStatistics, modality: Modality) -> tuple[np.ndarray, np.ndarray]:

@@ -245,7 +245,12 @@ def _read_patterns(
     patterns: Mapping[Any, float], names: list[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return which views each pattern lacks, the whole row last, and the ends of its chances."""
-    keys = [(key,) if isinstance(key, str) else tuple(key) for key in patterns]
+    if not all(isinstance(key, (str, tuple)) for key in patterns):
+        raise TypeError(
+            "The keys of patterns are names of views, or tuples of names. Got "
+            f"{list(patterns)} instead."
+        )
+    keys = [(key,) if isinstance(key, str) else key for key in patterns]
     for key in keys:
         unknown = [name for name in key if name not in names]
         if unknown:

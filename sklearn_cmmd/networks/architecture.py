@@ -79,3 +79,8 @@ class Architecture:
     def marks_labels(self) -> bool:
         """Whether the encoder reads beside y if there is one: of numbers, zero is the mean."""
         return self.label_likelihood == "gaussian"
+
+    @property
+    def n_label_columns(self) -> int:
+        """How many columns the encoder reads of y."""
+        return self.n_labels + self.marks_labels if self.label_in_encoder else 0

@@ -96,8 +96,7 @@ def build_encoder(arch: Architecture) -> Conditional:
     placed = [(block, 0) for block in arch.observed]
     placed += [(block, arch.n_observed) for block in arch.missing]
     n_values = arch.n_observed + arch.n_missing
-    n_label_columns = arch.n_labels + arch.marks_labels if arch.label_in_encoder else 0
-    n_context = n_values + len(arch.missing) + n_label_columns
+    n_context = n_values + len(arch.missing) + arch.n_label_columns
     extra = [*arch.masks, *range(n_values, n_context)]
     return _latent(arch, "encoder", placed, n_context, extra)
 

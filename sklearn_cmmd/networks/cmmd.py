@@ -111,8 +111,10 @@ class CMMD(nn.Module):
             n_modalities = len(self.architecture.missing)
             has_all = x_observed.new_ones(len(x_observed), n_modalities)
             context += [missing.values, has_all if missing.mask is None else missing.mask]
-        if labels is not None and self.architecture.label_in_encoder:
-            context.append(labels)
+        n_columns = self.architecture.n_label_columns
+        if n_columns:
+            unknown = x_observed.new_zeros(len(x_observed), n_columns)
+            context.append(unknown if labels is None else labels)
         return cast(Gaussian, self.encoder(*context, dropout=dropout))
 
     def embed(self, x_observed: Tensor) -> Gaussian:

@@ -39,6 +39,8 @@ PENALTIES = torch.logspace(-5, 2, 15, dtype=torch.float64, device="cpu").tolist(
 # regression that goes through all rows the best.
 COST = 1.2
 CHUNK_ROWS = 4096
+# Of rows none of which has what is regressed, all coefficients are zero.
+LEAST_WEIGHT = 1e-6
 # With more columns than this, no more rows than this are looked at.
 MOST_DIMENSIONS = 4096
 
@@ -122,6 +124,7 @@ def _by_columns(parts: Iterator[Part]) -> Spectrum:
         )
         sums = [total + part for total, part in zip(sums, new, strict=True)]
     n, of_x, of_y, gram, cross, squares = sums
+    n = n.clamp_min(LEAST_WEIGHT)
     values, vectors = torch.linalg.eigh(gram - torch.outer(of_x, of_x) / n)
     cross = vectors.T @ (cross - torch.outer(of_x, of_y) / n)
 
@@ -135,7 +138,7 @@ def _by_columns(parts: Iterator[Part]) -> Spectrum:
 def _by_rows(parts: Iterator[Part]) -> Spectrum:
     """Decompose the products of the rows, of which there are fewer."""
     x, y, weight = (torch.cat(columns) for columns in zip(*parts, strict=True))
-    n, root = weight.sum(), weight.sqrt()[:, None]
+    n, root = weight.sum().clamp_min(LEAST_WEIGHT), weight.sqrt()[:, None]
     x, y = (root * (part - weight @ part / n) for part in (x, y))
     values, vectors = torch.linalg.eigh(x @ x.T)
     cross = vectors.T @ y
