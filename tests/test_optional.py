@@ -124,7 +124,7 @@ class TestFormsOfAbsence:
         masked = {name: X[:, c].copy() for name, c in COLUMNS.items()}
         masked["b"] = np.ma.masked_all_like(masked["b"])
         assert_array_equal(fitted.predict_proba(masked), expected)
-        frame = {name: pd.DataFrame(X[:, c]) for name, c in COLUMNS.items()}
+        frame = {name: pd.DataFrame(X[:, c].copy()) for name, c in COLUMNS.items()}
         frame["b"].loc[:] = np.nan
         assert_array_equal(fitted.predict_proba(frame), expected)
 
