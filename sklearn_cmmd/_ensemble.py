@@ -29,13 +29,13 @@ from sklearn_cmmd._fitting import unchanged_by_errors
 from sklearn_cmmd._generative import GenerativeMixin
 from sklearn_cmmd._random import seed_sequence, uniform_streams
 from sklearn_cmmd.crossfit.errors import check_coverage
-from sklearn_cmmd.crossfit.folds import asked_rows, check_what_is_left, checked_groups, fold_of_rows
+from sklearn_cmmd.crossfit.folds import asked_rows, checked_groups, fold_of_rows
 from sklearn_cmmd.crossfit.generators import LEAST_PAIRS, check_generators, names_of
 from sklearn_cmmd.crossfit.members import LeftOut, fit_members
 from sklearn_cmmd.crossfit.mixture import Mixture, drawn_in_turn
 from sklearn_cmmd.crossfit.numbers import learned_errors, spread
 from sklearn_cmmd.crossfit.temperature import learned_temperature
-from sklearn_cmmd.crossfit.views import View, learned_views
+from sklearn_cmmd.crossfit.views import learned_views
 from sklearn_cmmd.data.alignment import warn_of_another_order
 from sklearn_cmmd.data.containers import unwrapped
 from sklearn_cmmd.data.layout import Side
@@ -92,16 +92,14 @@ class CMMDEnsemble(
         Number of members that are fitted at a time, by joblib. None is 1 unless in a
         `joblib.parallel_config` context, -1 is one for each core.
     random_state : int, RandomState instance or None, default=None
-        Root of the seeds of the members. An int makes fits repeatable. No global generator is
-        touched.
+        Root of the seeds of the members. An int makes fits repeatable.
 
     Attributes
     ----------
     estimators_ : list of estimators
         The fitted members.
     classes_ : ndarray of shape (n_classes,)
-        Class labels, or the numbers of the labels of multilabel data; of an ensemble of classifiers
-        and of transformers that were fitted with labels.
+        Class labels, or the numbers of the labels of multilabel data, if members know any.
     n_outputs_ : int
         How many numbers `y` has for each row; of an ensemble of regressors.
     folds_ : ndarray of shape (n_rows,)
@@ -204,7 +202,6 @@ class CMMDEnsemble(
         own, *of_members = seeds.tolist()
         codes = None if groups is None else checked_groups(groups, data.x)
         fold = fold_of_rows(data, self.n_estimators, codes, own)
-        check_what_is_left(data, fold, self.n_estimators)
         generators = self.generators
         pairs = data.present[data.weight > 0].sum(axis=0)
         if generators == "auto" and pairs.min(initial=LEAST_PAIRS) < LEAST_PAIRS:
@@ -221,9 +218,7 @@ class CMMDEnsemble(
         self.estimators_ = [member.estimator for member in members]
         self._take_over()
         self._calibrate(found, data, codes)
-        views: list[View] = []
-        if data.x_missing is not None:
-            views = learned_views(members, found, data, codes, own)
+        views = learned_views(members, found, data, codes, own)
         self._mixture, names = Mixture(members, views), names_of(generators)
         self.weights_ = {
             view.modality.name: dict(zip(names, view.weights.tolist(), strict=True))

@@ -25,7 +25,7 @@ def fold_of_rows(data: FitData, n_folds: int, groups: np.ndarray | None, seed: i
     Raises
     ------
     ValueError
-        If there are fewer rows or groups than folds.
+        If there are fewer rows or groups than folds, or all that has something is in one fold.
     """
     strata, n_rows = _strata(data), data.x.n_rows
     _check_number("rows", n_rows, n_folds)
@@ -41,10 +41,11 @@ def fold_of_rows(data: FitData, n_folds: int, groups: np.ndarray | None, seed: i
     if code is not None:
         single = known[np.bincount(code)[code] == 1]
         fold[single if groups is None else np.isin(groups, groups[single])] = NEVER
+    _check_what_is_left(data, fold, n_folds)
     return fold
 
 
-def check_what_is_left(data: FitData, fold: np.ndarray, n_folds: int) -> None:
+def _check_what_is_left(data: FitData, fold: np.ndarray, n_folds: int) -> None:
     """Raise a ValueError if a member would see no row of a modality, or too little of y.
 
     All rows that have it are then in one fold, as those of a single group are.

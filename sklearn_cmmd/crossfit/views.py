@@ -96,6 +96,8 @@ def learned_views(
     seed: int,
 ) -> list[View]:
     """Mix the generators of each modality, and learn the errors of the mixture."""
+    if data.x_missing is None:
+        return []
     side, pairs = members[0].side, np.concatenate([part.pairs for part in found])
     # In units of the scales of the first member.
     parts = [
