@@ -53,10 +53,10 @@ class AveragedPredictions:
         ndarray, or two of them, of shape (n,), (n, n_labels) or (n, n_outputs)
             The most probable classes, or numbers in the form of `y`.
         """
-        if not return_std:
-            return self._predictions.predict(self, X)
         predictions: Any = self._predictions
-        if self._predictions is not NumberPredictions:
+        if not return_std:
+            return predictions.predict(self, X)
+        if predictions is not NumberPredictions:
             raise TypeError("return_std=True is for numbers. Classes have predict_proba.")
         return predictions.predict(self, X, return_std=True)
 
