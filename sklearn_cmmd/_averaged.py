@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
+from sklearn.base import is_regressor
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -53,12 +54,10 @@ class AveragedPredictions:
         ndarray, or two of them, of shape (n,), (n, n_labels) or (n, n_outputs)
             The most probable classes, or numbers in the form of `y`.
         """
-        predictions: Any = self._predictions
-        if not return_std:
-            return predictions.predict(self, X)
-        if predictions is not NumberPredictions:
+        if return_std and not is_regressor(self):
             raise TypeError("return_std=True is for numbers. Classes have predict_proba.")
-        return predictions.predict(self, X, return_std=True)
+        asked = {"return_std": True} if return_std else {}
+        return self._predictions.predict(self, X, **asked)
 
     @available_if(_has("predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
