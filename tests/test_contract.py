@@ -42,14 +42,15 @@ class MultilabelCMMD(CMMDClassifier):
         return tags
 
 
-FAST = SMALL | {"random_state": None}
+FAST = SMALL | {"random_state": None, "max_epochs": 6, "learning_rate": 0.02}
+# A check sets alpha=0.01, by which numbers are learned slowly.
+OF_NUMBERS = FAST | {"max_epochs": 50, "learning_rate": 0.01}
 ESTIMATORS = [
     CMMDClassifier(**FAST),
-    # A check sets alpha=0.01, by which y is learned slowly.
-    CMMDRegressor(**FAST | {"max_epochs": 50, "learning_rate": 0.01}),
+    CMMDRegressor(**OF_NUMBERS),
     CMMDTransformer(**FAST),
     CMMDEnsemble(CMMDClassifier(**FAST), n_estimators=2),
-    CMMDEnsemble(CMMDRegressor(**FAST | {"max_epochs": 50, "learning_rate": 0.01}), n_estimators=2),
+    CMMDEnsemble(CMMDRegressor(**OF_NUMBERS), n_estimators=2),
     CMMDClassifier(
         observed=[Modality("first", slice(0, 1)), Modality("rest", slice(1, None), network="mlp")],
         optional="all",

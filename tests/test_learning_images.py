@@ -11,9 +11,9 @@ N_TRAIN, N_TEST = 1500, 500
 
 
 def coloured(images, rng):
-    """Digits on a canvas of 32 × 32, each in a colour of its own."""
-    canvas = np.zeros((len(images), 32, 32, 3), np.float32)
-    canvas[:, 2:30, 2:30] = images[..., None] * rng.uniform(0.4, 1, (len(images), 1, 1, 3))
+    """Digits on a canvas of 16 × 16, each in a colour of its own."""
+    canvas = np.zeros((len(images), 16, 16, 3), np.float32)
+    canvas[:, 1:15, 1:15] = images[..., None] * rng.uniform(0.4, 1, (len(images), 1, 1, 3))
     return canvas
 
 
@@ -28,6 +28,8 @@ def pairs():
     rng = np.random.default_rng(0)
     rows = rng.permutation(len(labels))[: N_TRAIN + N_TEST]
     images, y = (pixels[rows] / 255).astype(np.float32).reshape(-1, 28, 28), labels[rows]
+    images = (images[:, ::2] + images[:, 1::2]) / 2  # 14 × 14 learn what 28 × 28 do, sooner
+    images = (images[:, :, ::2] + images[:, :, 1::2]) / 2
     train, test = slice(None, N_TRAIN), slice(N_TRAIN, None)
     colours = coloured(images[train][others(y[train], rng)], rng)
     return images[train], colours, y[train], images[test], y[test]
@@ -53,8 +55,8 @@ def learn(X, X_missing, y):
             )
         ],
         networks=Networks(decoder_input="latent"),
-        alpha=1000,
-        max_epochs=8,
+        alpha=250,
+        max_epochs=16,
         early_stopping=False,
         random_state=0,
     )
@@ -65,7 +67,7 @@ def test_pairs_of_images(pairs, judge):
     X, M, y, X_test, y_test = pairs
     model = learn(X, M, y)
     generated = model.generate_missing(X_test)
-    assert generated.shape == (N_TEST, 32, 32, 3)
+    assert generated.shape == (N_TEST, 16, 16, 3)
     accuracy, coherence = model.score(X_test, y_test), judge.score(grey(generated), y_test)
     assert accuracy > 0.85
     assert coherence > 0.75

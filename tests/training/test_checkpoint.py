@@ -47,7 +47,7 @@ y = (X[:, 0] + M[:, 0] > 0).astype(int)
 small = dict(hidden_layer_sizes=(24,), latent_dim=4, networks=Networks(classifier_hidden=(8,)))
 fits = {
     "held out": lambda **params: CMMDClassifier(
-        **small, max_epochs=500, early_stopping=True, n_iter_no_change=500, random_state=3, **params
+        **small, max_epochs=250, early_stopping=True, n_iter_no_change=250, random_state=3, **params
     ).fit(X, y, X_missing=M),
     "few labels": lambda **params: CMMDClassifier(
         **small, max_epochs=160, random_state=np.random.RandomState(3), **params
