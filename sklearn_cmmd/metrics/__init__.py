@@ -9,9 +9,15 @@ from sklearn_cmmd.metrics._generated import (
     missing_rmse,
     probability_integral_transform,
 )
+from sklearn_cmmd.metrics._information import (
+    conditional_log_likelihood,
+    conditional_mutual_information,
+)
 from sklearn_cmmd.metrics._judged import generation_coherence, linear_probe
 
 __all__ = [
+    "conditional_log_likelihood",
+    "conditional_mutual_information",
     "crps",
     "energy_score",
     "generation_coherence",
