@@ -43,8 +43,8 @@ for name, objective in objectives.items():
     print(f"{name}: ω = {search.best_params_['omega']} generates best")
 
 # %%
-# The error is over the standard deviations of the pixels: means alone have an error of one. Bars are
-# standard errors over the splits, whose training rows overlap.
+# The error is over the standard deviations of the pixels: means alone have an error of one. Bars
+# are standard errors over the splits, whose training rows overlap.
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 for name, search in searches.items():
@@ -56,10 +56,10 @@ axes[1].set(xlabel="ω", ylabel="error of the pixels")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", fontsize="small")
 
 # %%
-# The accuracy is the same everywhere, within the errors. The error of the pixels depends on ω in the
-# paper's objective, where the decoder never meets a draw of the prior: if ω is small, the encoder may
-# put z where the prior never goes. By default half of the reconstruction is from draws of the prior,
-# and ω hardly matters: what the search chooses there, it chooses by chance.
+# The accuracy is the same everywhere, within the errors. The error of the pixels depends on ω in
+# the paper's objective, where the decoder never meets a draw of the prior: if ω is small, the
+# encoder may put z where the prior never goes. By default half of the reconstruction is from draws
+# of the prior, and ω hardly matters: what the search chooses there, it chooses by chance.
 #
 # What ω changes
 # --------------
