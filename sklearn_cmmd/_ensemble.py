@@ -190,7 +190,7 @@ class CMMDEnsemble(
             As `fit` of the members raises them; also if there are fewer rows or groups than
             members, or `generators` are no regressors.
         """
-        self._member()._check_something_to_learn(y, X_missing)
+        self._member()._check_fit(y, X_missing)
         check_generators(self.generators)
         with unchanged_by_errors(self):
             return self._fit(unwrapped(X, "X"), y, X_missing, sample_weight, groups)
