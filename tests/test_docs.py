@@ -10,12 +10,14 @@ from numpydoc.docscrape import FunctionDoc, NumpyDocString
 
 import sklearn_cmmd
 import sklearn_cmmd.datasets
+import sklearn_cmmd.inspection
 import sklearn_cmmd.model_selection
 from sklearn_cmmd import CMMDClassifier, CMMDRegressor, CMMDTransformer
 
 PUBLIC = [
     *(getattr(sklearn_cmmd, name) for name in sklearn_cmmd.__all__ if name != "__version__"),
     *(getattr(sklearn_cmmd.datasets, name) for name in sklearn_cmmd.datasets.__all__),
+    *(getattr(sklearn_cmmd.inspection, name) for name in sklearn_cmmd.inspection.__all__),
     sklearn_cmmd.model_selection.SemiSupervisedSplit,
 ]
 METHODS = [
