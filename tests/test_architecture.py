@@ -27,6 +27,7 @@ LAYERS = [
     {"crossfit"},
     {"_averaged"},
     {"_ensemble"},
+    {"metrics"},
     {"model_selection"},
     {"datasets"},
     {"inspection"},
@@ -83,7 +84,7 @@ def test_importing_does_not_import_matplotlib_pandas_or_captum():
         "import sys, torch, skorch, sklearn.preprocessing, sklearn.model_selection\n"
         "before = set(sys.modules)\n"
         "import sklearn_cmmd, sklearn_cmmd.datasets, sklearn_cmmd.model_selection\n"
-        "import sklearn_cmmd.inspection\n"
+        "import sklearn_cmmd.inspection, sklearn_cmmd.metrics\n"
         "ours = {name.split('.')[0] for name in set(sys.modules) - before}\n"
         "assert not {'matplotlib', 'pandas', 'captum'} & ours, ours\n"
     )

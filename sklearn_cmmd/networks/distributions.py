@@ -69,6 +69,11 @@ class Gaussian(NamedTuple):
     def sample(self, uniform: Tensor) -> Tensor:
         return self.rsample(torch.special.ndtri(uniform).to(self.loc))
 
+    def moments(self) -> Tensor:
+        """Means and standard deviations, (batch, 2, variables)."""
+        std = torch.exp(0.5 * self.log_var).expand_as(self.loc)
+        return torch.stack([self.loc, std], dim=1)
+
     def halves(self) -> tuple["Gaussian", "Gaussian"]:
         (a, b), log_var = self.loc.chunk(2), self.log_var
         first, second = (log_var, log_var) if log_var.dim() < 2 else log_var.chunk(2)

@@ -19,9 +19,7 @@ def lower_bound(module: CMMD, batch: Batch, noise: Tensor) -> Tensor:
     are left out, since the bound would be none with them.
     """
     x, known = batch.observed.values, batch.label_weight
-    labels = None if batch.y is None else module.label_features(batch.y).to(x)
-    if labels is not None and known is not None:
-        labels = labels * (known > 0)[:, None]
+    labels = module.labels_of(batch)
     p = q = module.embed(x)
     if batch.missing is not None:
         q = module.posterior(x, batch.missing, labels)
