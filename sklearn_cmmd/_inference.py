@@ -38,6 +38,17 @@ class Inference(GenerativeMixin, Fitted, GroupedParameters):
             return self._means(table), table.index
         return self._draws(table, n_samples, seed), table.index
 
+    def _deviations(self, X: Any) -> tuple[np.ndarray, Any]:
+        table, side = self._read(X), self._missing_side
+
+        def deviations(module: CMMD, x: Tensor) -> Tensor:
+            return module.reconstruct(x).variance.sqrt()[:, : len(side.scale)]
+
+        def in_units(std: np.ndarray) -> np.ndarray:
+            return (std * side.scale).astype(side.dtype_of(std.dtype), copy=False)
+
+        return self._predict(table, deviations, in_units), table.index
+
     def _means(self, table: Table, rows: np.ndarray | None = None) -> np.ndarray:
         """Return the means of x_M of some rows, None for all, in the units of the data."""
         return self._decoded(table, self._missing_side, rows=rows)

@@ -16,6 +16,11 @@ class View(NamedTuple):
         """Return the same rows with values in a precision."""
         return self._replace(values=self.values.to(dtype))
 
+    def repeated(self, times: int) -> "View":
+        """Return all rows so many times, one after the other."""
+        mask = None if self.mask is None else self.mask.repeat(times, 1)
+        return View(self.values.repeat(times, 1), mask)
+
 
 class Batch(NamedTuple):
     """Rows of a fit; what the model does not have is None.
