@@ -1,6 +1,6 @@
 """Permutation importance of whole modalities: how much a score falls without one of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
@@ -12,9 +12,8 @@ from sklearn.utils import Bunch
 from sklearn_cmmd._random import uniform_streams
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.inspection._outputs import members_of
-from sklearn_cmmd.metrics import missing_rmse
+from sklearn_cmmd.metrics import neg_missing_rmse_scorer
 
-GENERATION = "neg_missing_rmse"
 Scores = Mapping[str, float]
 
 
@@ -46,11 +45,12 @@ def permutation_importance_by_view(
     y : as in `fit`, default=None
         What is true of the rows.
     X_missing : as in `fit`, default=None
-        The missing modalities of the rows. With them the generated view is scored too, by minus its
-        root mean squared error over the standard deviations of the columns, `missing_rmse`.
+        The missing modalities of the rows, for scores of the generated view.
     scoring : str, callable, list, tuple or dict, default=None
-        Scores as in scikit-learn, ``scorer(estimator, X, y)``. None is the estimator's `score` if
-        there is `y`, else nothing but the generated view.
+        Scores as in scikit-learn, ``scorer(estimator, X, y)``, and those of the generated view,
+        `sklearn_cmmd.metrics.make_generation_scorer`. None is the estimator's `score` if there is
+        `y`, and `neg_missing_rmse_scorer` if there is `X_missing`: minus the root mean squared
+        error over the standard deviations of the columns.
     n_repeats : int, default=5
         Number of times to shuffle each modality.
     n_jobs : int, default=None
@@ -71,8 +71,8 @@ def permutation_importance_by_view(
         - importances : dict of ndarrays of shape (n_repeats,), score minus score of the shuffled
           rows.
 
-        Of several scores a dict of such Bunches by their names: those of `scoring`, "score" if it
-        has no name, and "neg_missing_rmse" for the generated view.
+        Of several scores a dict of such Bunches by their names; those of None are "score" and
+        "neg_missing_rmse".
 
     Raises
     ------
@@ -102,15 +102,19 @@ def permutation_importance_by_view(
     first = members_of(estimator)[0]
     if not isinstance(n_repeats, Integral) or isinstance(n_repeats, bool) or n_repeats < 1:
         raise ValueError(f"n_repeats must be a positive int. Got {n_repeats!r} instead.")
-    scores = _scores(estimator, y, X_missing, scoring, sample_weight)
+    scorers = _scorers(estimator, y, X_missing, scoring)
     table, side = first._read(X), first._plan.layout.observed
     values = side.read(table, slice(None))
-    usual = scores(side.as_given(values, table.index))
     streams = uniform_streams(random_state, len(side.modalities))
 
+    def scores(rows: np.ndarray) -> Scores:
+        given = side.as_given(rows, table.index)
+        return _scores(estimator, scorers, given, y, X_missing, sample_weight)
+
     def of_view(modality: Modality, random: np.random.Generator) -> list[Scores]:
-        shuffled = (_shuffled(values, modality, random) for _ in range(n_repeats))
-        return [scores(side.as_given(each, table.index)) for each in shuffled]
+        return [scores(_shuffled(values, modality, random)) for _ in range(n_repeats)]
+
+    usual = scores(values)
 
     jobs = [delayed(of_view)(*each) for each in zip(side.modalities, streams, strict=True)]
     found = dict(zip([m.name for m in side.modalities], Parallel(n_jobs)(jobs), strict=True))
@@ -121,25 +125,40 @@ def permutation_importance_by_view(
     return bunches if len(bunches) > 1 else next(iter(bunches.values()))
 
 
-def _scores(
-    estimator: Any, y: Any, X_missing: Any, scoring: Any, sample_weight: Any
-) -> Callable[[Any], dict[str, float]]:
-    """Return a function from X to the scores by name."""
-    if y is None and X_missing is None and scoring is None:
-        raise ValueError("There is nothing to score. Pass y, X_missing or both, or scoring=...")
-    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-    by_scorer = y is not None or scoring is not None
-    scorer = check_scoring(estimator, scoring) if by_scorer else None
-
-    def scores(X: Any) -> dict[str, float]:
-        found = {} if scorer is None else scorer(estimator, X, y, **weights)
-        found = dict(found) if isinstance(found, Mapping) else {"score": found}
+def _scorers(estimator: Any, y: Any, X_missing: Any, scoring: Any) -> dict[str, Any]:
+    """Return the scorers that are asked for by their names."""
+    if isinstance(scoring, (list, tuple)):
+        scoring = dict(zip(scoring, scoring, strict=True))
+    if isinstance(scoring, Mapping):
+        scorers = {name: check_scoring(estimator, each) for name, each in scoring.items()}
+    elif scoring is not None:
+        scorers = {"score": check_scoring(estimator, scoring)}
+    else:
+        scorers = {} if y is None else {"score": check_scoring(estimator)}
         if X_missing is not None:
-            made = estimator.generate_missing(X)
-            found[GENERATION] = -missing_rmse(X_missing, made, scale="std", **weights)
-        return found
+            scorers["neg_missing_rmse"] = neg_missing_rmse_scorer
+    if not scorers:
+        raise ValueError("There is nothing to score. Pass y, X_missing or both, or scoring=...")
+    if X_missing is None and any([_needs_view(scorer) for scorer in scorers.values()]):
+        raise ValueError("The generated view is to be scored. Pass X_missing of the rows.")
+    return scorers
 
-    return scores
+
+def _needs_view(scorer: Any) -> bool:
+    return "X_missing" in getattr(scorer, "needs", ())
+
+
+def _scores(
+    estimator: Any, scorers: Mapping[str, Any], X: Any, y: Any, X_missing: Any, sample_weight: Any
+) -> Scores:
+    """Return the scores by name; a scorer may return several."""
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    found: dict[str, float] = {}
+    for name, scorer in scorers.items():
+        view = {"X_missing": X_missing} if _needs_view(scorer) else {}
+        score = scorer(estimator, X, y, **weights, **view)
+        found |= score if isinstance(score, Mapping) else {name: score}
+    return found
 
 
 def _shuffled(values: np.ndarray, modality: Modality, random: np.random.Generator) -> np.ndarray:

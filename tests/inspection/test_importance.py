@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, log_loss
 
 from sklearn_cmmd import CMMDClassifier, CMMDEnsemble, CMMDRegressor, CMMDTransformer, Modality
 from sklearn_cmmd.inspection import permutation_importance_by_view
+from sklearn_cmmd.metrics import crps, make_generation_scorer, neg_missing_rmse_scorer
 
 N = 200
 RNG = np.random.default_rng(0)
@@ -97,9 +98,26 @@ def test_weights_reach_the_scores(fitted):
         return -log_loss(y, estimator.predict_proba(X), sample_weight=sample_weight)
 
     asked = {"n_repeats": 1, "random_state": 0, "sample_weight": weight}
-    permutation_importance_by_view(fitted, VIEWS, Y, M, scoring=loss, **asked)
+    permutation_importance_by_view(fitted, VIEWS, Y, scoring=loss, **asked)
     assert all(each is weight for each in seen)
     assert len(seen) == 4
+
+
+def test_scorers_of_the_generated_view_get_it_among_others(fitted):
+    scoring = {
+        "accuracy": "accuracy",
+        "crps": make_generation_scorer(crps, response="draws", scale="std"),
+        "rmse": neg_missing_rmse_scorer,
+    }
+    asked = {"n_repeats": 2, "random_state": 0}
+    found = permutation_importance_by_view(fitted, VIEWS, Y, M, scoring=scoring, **asked)
+    usual = permutation_importance_by_view(fitted, VIEWS, Y, M, **asked)
+    assert set(found) == set(scoring)
+    assert found["rmse"].importances_mean == usual["neg_missing_rmse"].importances_mean
+    assert found["accuracy"].importances_mean == usual["score"].importances_mean
+    assert found["crps"].importances_mean["other"] > found["crps"].importances_mean["noise"]
+    with pytest.raises(ValueError, match="Pass X_missing of the rows"):
+        permutation_importance_by_view(fitted, VIEWS, Y, scoring=scoring)
 
 
 def test_all_forms_of_one_table_give_the_same():
