@@ -62,8 +62,8 @@ RULES = (
         _checks.draws,
         "Draws of the missing view vary too little around the true values.",
         "Take CMMDEnsemble, whose draws come from errors of rows left out, and leave the scale of "
-        "modalities to be learned. If it fails too, these rows are unlike those of the fit: if they "
-        "belong to groups, fit it with groups=...",
+        "modalities to be learned. If it fails too, these rows are unlike those of the fit: if "
+        "they belong to groups, fit it with groups=...",
     ),
     Rule(
         _checks.pairs,

@@ -277,6 +277,15 @@ def test_too_few_steps_are_told_of(classifier):
         integrated_gradients(classifier, X, "red")
 
 
+def test_shap_says_the_same_of_a_linear_model():
+    shap = pytest.importorskip("shap")
+    linear = Networks(prior_hidden=(), classifier_hidden=())
+    reg = CMMDRegressor(**TINY | {"networks": linear}).fit(X, NUMBERS[:, 0])
+    mean = X.mean(axis=0, keepdims=True)
+    values = shap.KernelExplainer(reg.predict, mean).shap_values(X[:3])
+    np.testing.assert_allclose(values, integrated_gradients(reg, X[:3]), rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
