@@ -183,6 +183,12 @@ def check_model(
     CMMDEnsemble.score_pairs : How usual each row's missing modalities are.
     sklearn_cmmd.metrics.posterior_collapse_curve : Collapse for all thresholds.
 
+    Notes
+    -----
+    Models to compare with are fitted without `sample_weight`, `groups` and `init_from`, whatever
+    the estimator was fitted with. Label terms are of the rows that have a label. Very many rows are
+    sampled: 1,000 in *pairs*, so many in *draws* that 20 million numbers are drawn, 5,000 in *ridge*.
+
     References
     ----------
     .. [1] Mancisidor, Kampffmeyer, Aas, Jenssen. "Discriminative multimodal learning via

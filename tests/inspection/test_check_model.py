@@ -90,28 +90,28 @@ def test_a_prior_that_never_learned_is_collapsed():
 
 def test_an_encoder_that_has_nothing_to_tell_is_collapsed():
     blind = Objective(label_in_encoder=False)
-    report = checked(m=NOISE, omega=1, alpha=1, lam=0, objective=blind, max_epochs=40)
+    report = checked(m=NOISE, omega=1, alpha=1, lam=0, objective=blind, learning_rate=0.01)
     assert status(report, "posterior_collapse") == "failed"
     assert status(report, "prior_collapse") == "passed"
 
 
 def test_without_any_divergence_the_prior_is_far_from_the_posterior():
     free = {"omega": 0, "lam": 0, "objective": Objective(decode_prior=0)}
-    report = checked(**free, networks=Networks(decoder_input="latent"), max_epochs=80)
+    report = checked(**free, networks=Networks(decoder_input="latent"), learning_rate=0.01)
     assert status(report, "prior_posterior_gap") == "failed"
     assert report["prior_posterior_gap"].value > 1
 
 
 def test_epochs_that_were_over_before_the_loss_stopped_falling():
-    early = {"early_stopping": True, "n_iter_no_change": 4}
-    cut, whole = checked(**early, max_epochs=2), checked(**early, max_epochs=100)
+    early = {"early_stopping": True, "n_iter_no_change": 4, "learning_rate": 0.01}
+    cut, whole = checked(**early, max_epochs=2), checked(**early, max_epochs=60)
     assert status(cut, "epoch_budget") == "failed"
     assert status(whole, "epoch_budget") == "passed"
     assert status(checked(early_stopping=False), "epoch_budget") == "not applicable"
 
 
 def test_draws_whose_scale_is_forced_are_too_narrow():
-    report = checked(missing=[Modality("X_missing", scale=0.05)])
+    report = checked(missing=[Modality("X_missing", scale=0.05)], max_epochs=10)
     held = report["draws"].value
     # z adds to the width of draws, but little: N(0, .05) beside errors of N(0, .5).
     assert status(report, "draws") == "failed"
@@ -121,7 +121,7 @@ def test_draws_whose_scale_is_forced_are_too_narrow():
 def test_coverage_of_draws_is_that_of_the_normal_distribution_they_come_from():
     train, rows = halves()
     fixed = [Modality("X_missing", scale=0.25)]
-    model = fitted(CMMDClassifier(**TINY | {"max_epochs": 60}, missing=fixed, omega=1), train)
+    model = fitted(CMMDClassifier(**TINY | {"max_epochs": 30}, missing=fixed, omega=1), train)
     mean, scale = model.generate_missing(rows[0]), 0.25
     for coverage in (0.5, 0.9):
         found = check_model(model, *rows, coverage=coverage)["draws"].value
@@ -152,7 +152,7 @@ def test_an_ensemble_finds_a_few_swapped_rows_and_names_them(ensemble):
 
 
 def test_a_model_that_hardly_cares_for_the_label_is_worse_than_its_twin():
-    report = checked(with_train=True, alpha=1e-3)
+    report = checked(with_train=True, alpha=1e-3, max_epochs=15)
     assert status(report, "twin") == "failed"
     assert report["twin"].value < -0.1
 
@@ -177,7 +177,7 @@ def test_a_decoder_that_hardly_learned_is_worse_than_a_ridge_regression(sound):
 
 def test_a_view_of_noise_is_not_worth_measuring_and_shares_nothing():
     train, rows = halves(m=NOISE)
-    model = fitted(CMMDClassifier(**TINY | {"max_epochs": 10}), train)
+    model = fitted(CMMDClassifier(**TINY | {"max_epochs": 5}), train)
     report = check_model(model, *rows, train=train, cv=2)
     assert status(report, "worth_measuring") == "failed"
     assert status(report, "shared_information") == "failed"
@@ -185,13 +185,13 @@ def test_a_view_of_noise_is_not_worth_measuring_and_shares_nothing():
 
 @pytest.mark.filterwarnings("ignore::sklearn_cmmd.exceptions.UnlabelledRowsWarning")
 def test_a_view_that_tells_the_classes_of_rows_without_a_label_is_worth_measuring():
-    n, n_columns = 400, 60
+    n, n_columns = 300, 60
     classes = RNG.integers(0, 2, n)
     sides = 2 * classes[:, None] - 1
     x = RNG.normal(size=(n, n_columns)) + 0.35 * sides * (np.arange(n_columns) < 30)
     m = RNG.normal(size=(n, 4)) + 4 * sides
     y = np.where(np.arange(n) < 40, classes, -1)
-    model = CMMDClassifier(**TINY | {"max_epochs": 20}).fit(x, y, X_missing=m)
+    model = CMMDClassifier(**TINY | {"max_epochs": 12}).fit(x, y, X_missing=m)
     report = check_model(model, x, y, m, cv=ShuffleSplit(2, test_size=0.5, random_state=0))
     assert status(report, "worth_measuring") == "passed"
     assert report["worth_measuring"].value > 0.1
@@ -213,7 +213,7 @@ def test_views_that_err_together_share_more_than_the_label():
 def test_numbers_are_compared_by_squared_errors_and_correlations():
     y = X @ [1.0, 2, 0, 0] + RNG.normal(size=N)
     train, rows = halves(y=100 * y)
-    params = TINY | {"max_epochs": 10}
+    params = TINY | {"max_epochs": 5}
     model = fitted(CMMDRegressor(**params), train)
     report = check_model(model, *rows, train=train, cv=2)
     twin = CMMDRegressor(**params, omega=0, lam=0)
@@ -248,7 +248,7 @@ def test_an_ensemble_is_compared_with_an_ensemble(ensemble):
 
 def test_transformers_have_no_checks_of_the_label():
     (x, _, m), (x_new, _, m_new) = halves()
-    embed = CMMDTransformer(**TINY).fit(x, X_missing=m)
+    embed = CMMDTransformer(**TINY | {"max_epochs": 8}).fit(x, X_missing=m)
     report = check_model(embed, x_new, X_missing=m_new, train=(x, None, m), cv=2)
     for name in ("twin", "worth_measuring", "shared_information"):
         assert report[name].figure == "The model predicts no y."
@@ -316,7 +316,7 @@ def test_images_and_one_hot_classes():
     image = X.reshape(N, 2, 2)
     classes = np.eye(2)[Y]
     train, rows = halves(x=image, m=classes)
-    model = fitted(CMMDClassifier(**TINY), train)
+    model = fitted(CMMDClassifier(**TINY | {"max_epochs": 10}), train)
     report = check_model(model, *rows, train=train)
     assert report["draws"].figure == "No modality of X_missing is of real values."
     assert status(report, "pairs") == "passed"
