@@ -186,8 +186,9 @@ def check_model(
     Notes
     -----
     Models to compare with are fitted without `sample_weight`, `groups` and `init_from`, whatever
-    the estimator was fitted with. Label terms are of the rows that have a label. Very many rows are
-    sampled: 1,000 in *pairs*, so many in *draws* that 20 million numbers are drawn, 5,000 in *ridge*.
+    the estimator was fitted with. Rows without a label count in checks of x_M alone. Where there
+    are very many rows, some are drawn: 1,000 in *pairs*, 5,000 in *ridge*, and in *draws* so many
+    that there are 20 million numbers.
 
     References
     ----------

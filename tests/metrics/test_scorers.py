@@ -9,6 +9,7 @@ import sklearn
 from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, get_scorer, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
@@ -294,3 +295,13 @@ def test_wrong_calls_are_said():
         neg_missing_rmse_scorer(CMMDClassifier(**TINY).fit(X, Y, X_missing=M), X, Y)
     with pytest.raises(ValueError, match="response must be one of"):
         make_generation_scorer(crps, response="samples")
+
+
+def test_both_averages_of_the_average_precision_are_scikit_learns():
+    several = np.column_stack([Y == 0, Y == 1, X[:, 0] > 4]).astype(int)
+    clf = CMMDClassifier(**TINY).fit(X, several, X_missing=M)
+    by_label = average_precision_score(several, clf.predict_proba(X), average=None)
+    assert get_scorer("average_precision")(clf, X, several) == pytest.approx(by_label.mean())
+    micro = make_scorer(average_precision_score, average="micro", response_method="predict_proba")
+    pooled = average_precision_score(several.ravel(), clf.predict_proba(X).ravel())
+    assert micro(clf, X, several) == pytest.approx(pooled)
