@@ -255,5 +255,6 @@ def in_double(module: CMMD) -> CMMD:
     versions = [value._version for value in (*module.parameters(), *module.buffers())]
     known = _DOUBLES.get(module)
     if known is None or known[0] != versions:
-        known = _DOUBLES[module] = (versions, module.copied().double())
+        with torch.inference_mode(False):  # so that gradients can flow through the copy
+            known = _DOUBLES[module] = (versions, module.copied().double())
     return known[1]

@@ -3,6 +3,7 @@
 from sklearn.exceptions import ConvergenceWarning
 
 __all__ = [
+    "AttributionWarning",
     "BatchSizeWarning",
     "CMMDWarning",
     "CodesWarning",
@@ -64,3 +65,7 @@ class InterruptedWarning(CMMDWarning):
 
 class TiedSearchWarning(CMMDWarning):
     """Candidates of a search have one score, and the first of them is refitted."""
+
+
+class AttributionWarning(CMMDWarning):
+    """Contributions do not add up to what they explain, for want of steps."""

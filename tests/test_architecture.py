@@ -30,6 +30,7 @@ LAYERS = [
     {"metrics"},
     {"model_selection"},
     {"datasets"},
+    {"inspection"},
 ]
 
 
@@ -77,15 +78,15 @@ def run(code):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_importing_does_not_import_matplotlib_or_pandas():
+def test_importing_does_not_import_matplotlib_pandas_or_captum():
     # Whatever torch, scikit-learn and skorch load by themselves is not ours.
     run(
         "import sys, torch, skorch, sklearn.preprocessing, sklearn.model_selection\n"
         "before = set(sys.modules)\n"
         "import sklearn_cmmd, sklearn_cmmd.datasets, sklearn_cmmd.model_selection\n"
-        "import sklearn_cmmd.metrics\n"
-        "ours = set(sys.modules) - before\n"
-        "assert not {'matplotlib', 'pandas'} & {name.split('.')[0] for name in ours}, ours\n"
+        "import sklearn_cmmd.inspection, sklearn_cmmd.metrics\n"
+        "ours = {name.split('.')[0] for name in set(sys.modules) - before}\n"
+        "assert not {'matplotlib', 'pandas', 'captum'} & ours, ours\n"
     )
 
 

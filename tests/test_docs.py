@@ -10,6 +10,7 @@ from numpydoc.docscrape import FunctionDoc, NumpyDocString
 
 import sklearn_cmmd
 import sklearn_cmmd.datasets
+import sklearn_cmmd.inspection
 import sklearn_cmmd.metrics
 import sklearn_cmmd.model_selection
 from sklearn_cmmd import CMMDClassifier, CMMDRegressor, CMMDTransformer
@@ -17,6 +18,7 @@ from sklearn_cmmd import CMMDClassifier, CMMDRegressor, CMMDTransformer
 PUBLIC = [
     *(getattr(sklearn_cmmd, name) for name in sklearn_cmmd.__all__ if name != "__version__"),
     *(getattr(sklearn_cmmd.datasets, name) for name in sklearn_cmmd.datasets.__all__),
+    *(getattr(sklearn_cmmd.inspection, name) for name in sklearn_cmmd.inspection.__all__),
     # Scorers are no functions, but made by one.
     *(
         getattr(sklearn_cmmd.metrics, name)
