@@ -55,8 +55,8 @@ class Verdict(NamedTuple):
         if self.right is None or other.right is None:
             return has_less_error
         gained = self.right.astype(int) - other.right.astype(int)
-        surplus = gained.sum() / max(np.count_nonzero(gained), 1) ** 0.5
-        return bool(surplus > ERRORS or (has_less_error and surplus >= 0))
+        surplus = float(gained.sum() / np.sqrt((gained != 0).sum() or 1))
+        return surplus > ERRORS or (has_less_error and surplus >= 0)
 
 
 def some_of(rows: np.ndarray) -> np.ndarray:
