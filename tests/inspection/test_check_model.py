@@ -22,6 +22,8 @@ from sklearn_cmmd import (
 )
 from sklearn_cmmd.inspection import ModelReport, check_model
 
+pytestmark = pytest.mark.slow
+
 TINY = {"hidden_layer_sizes": (16,), "latent_dim": 4, "max_epochs": 25, "random_state": 0}
 RNG = np.random.default_rng(0)
 N, N_TRAIN = 300, 200
