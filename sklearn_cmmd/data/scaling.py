@@ -52,7 +52,7 @@ class Verdict(NamedTuple):
     right: np.ndarray | None
 
     def is_better(self, other: "Verdict", share: float) -> bool:
-        """Return whether more is told than before, or as much with so small a share of the error."""
+        """Return whether more rows are told right, or as many with such a share of the error."""
         has_less_error = self.error < share * other.error
         if self.right is None or other.right is None:
             return has_less_error
