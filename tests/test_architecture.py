@@ -22,6 +22,7 @@ LAYERS = [
     {"_fitting"},
     {"_generative"},
     {"_inference"},
+    {"_report"},
     {"_base"},
     {"_classifier", "_regressor", "_transformer"},
     {"crossfit"},
