@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from sklearn_cmmd._callers import is_called_by, tie_of_callers
 from sklearn_cmmd._device import resolve_device
@@ -20,6 +22,7 @@ from sklearn_cmmd._fitting import (
 )
 from sklearn_cmmd._inference import Inference
 from sklearn_cmmd._report import Facts, Reported, facts_of_fit
+from sklearn_cmmd.data.batch import Batch
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.targets import Classes, Targets
 from sklearn_cmmd.exceptions import (
@@ -29,6 +32,7 @@ from sklearn_cmmd.exceptions import (
     TiedSearchWarning,
 )
 from sklearn_cmmd.groups import Networks, Objective, parameters
+from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.params import CONSTRAINTS
 from sklearn_cmmd.training.callbacks import unfitted
 from sklearn_cmmd.training.surroundings import surroundings
@@ -161,20 +165,62 @@ class BaseCMMD(Reported, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infe
         self._check_something_to_learn(y, X_missing)
         return self._fit(X, y, X_missing, sample_weight, left_out=left_out)
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any, return_std: bool = False) -> Any:
         """Embed rows: the mean of p(z|x_O).
 
         Parameters
         ----------
         X : as in `fit`, of shape (n, ...)
             The observed modalities, in the form of the fit.
+        return_std : bool, default=False
+            Whether to return the standard deviations of p(z|x_O) as well.
 
         Returns
         -------
-        ndarray of shape (n, latent_dim)
-            float32 if `X` is float32, else float64. `set_output` changes the container.
+        ndarray, or two of them, of shape (n, latent_dim)
+            float32 if `X` is float32, else float64. `set_output` changes the container of the
+            means.
         """
-        return self._predict(self._read(X), lambda module, x: module.embed(x).mean)
+        if not return_std:
+            return self._predict(self._read(X), lambda module, x: module.embed(x).mean)
+        both = self._predict(self._read(X), lambda module, x: module.embed(x).moments())
+        return both[:, 0], both[:, 1]
+
+    def posterior(
+        self, X: Any, y: Any = None, X_missing: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Embed rows of which more is known: means and deviations of q(z|x_O, x_M, y).
+
+        Parameters
+        ----------
+        X : as in `fit`, of shape (n, ...)
+            The observed modalities, in the form of the fit.
+        y : as in `fit`, default=None
+            What is true of the rows. An encoder that does not see it ignores it
+            (`label_in_encoder_`).
+        X_missing : as in `fit`, default=None
+            The missing modalities of the same rows. A row that lacks one has NaN in all of its
+            columns.
+
+        Returns
+        -------
+        mean, std : ndarray of shape (n, latent_dim)
+            float32 if `X` is float32, else float64.
+
+        Raises
+        ------
+        ValueError
+            If something is not given that the encoder sees.
+        """
+        check_is_fitted(self)
+        pairs = self._read_all(X, y, X_missing)
+
+        def compute(module: CMMD, batch: Batch) -> Tensor:
+            labels = module.labels_of(batch)
+            return module.posterior(batch.observed.values, batch.missing, labels).moments()
+
+        both = self._over_pairs(pairs, compute).astype(pairs.x.dtype, copy=False)
+        return both[:, 0], both[:, 1]
 
     def _check_something_to_learn(self, y: Any, X_missing: Any) -> None:
         raise NotImplementedError

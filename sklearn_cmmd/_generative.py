@@ -36,12 +36,20 @@ class GenerativeMixin:
         """Return values in units of the data, columns last, and the row index of X."""
         raise NotImplementedError
 
+    def _deviations(self, X: Any) -> tuple[np.ndarray, Any]:
+        """Return standard deviations in units of the data, columns last, and the row index of X."""
+        raise TypeError(
+            f"return_std=True is for a single estimator. The errors of {type(self).__name__} are "
+            "not of one distribution: take generate_intervals, or draws, n_samples=..."
+        )
+
     def generate_missing(
         self,
         X: Any,
         n_samples: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         as_frame: bool = False,
+        return_std: bool = False,
     ) -> Any:
         """Generate the missing modalities from the observed ones.
 
@@ -60,24 +68,36 @@ class GenerativeMixin:
         as_frame : bool, default=False
             Whether draws of modalities that were DataFrames of pandas come as DataFrames too, with
             the index of `X` and two levels of columns: the names of the fit, and the draws.
+        return_std : bool, default=False
+            Whether to return the standard deviations of p(x_M|x_O, z) at the mean of p(z|x_O) as
+            well as the means; not of an ensemble. What z leaves open comes on top of them, and is
+            in draws.
 
         Returns
         -------
-        ndarray or DataFrame of shape (n, ...), or mapping of these
+        ndarray or DataFrame of shape (n, ...), or mapping of these; or two of them
             In the form and the units of the `X_missing` of the fit, float32 if `X` is float32,
             else float64. Draws are arrays of shape (n, n_samples, ...), unless `as_frame` is set.
 
         Raises
         ------
-        ValueError
-            If the model was fitted without `X_missing`, or n_samples is not a positive int.
+        ValueError, TypeError
+            If the model was fitted without `X_missing`, n_samples is not a positive int, or
+            `return_std` is asked of draws or of an ensemble.
         """
         if n_samples is not None:
             check_n_samples(n_samples)
+            if return_std:
+                raise ValueError(
+                    "return_std=True goes with means. Leave out n_samples, or take the standard "
+                    "deviation of the draws."
+                )
         check_is_fitted(self)
         side = self._missing_side
+        deviations = side.as_given(*self._deviations(X)) if return_std else None
         values, index = self._generated(X, n_samples, random_state)
-        return side.as_given(values, index, as_frame)
+        generated = side.as_given(values, index, as_frame)
+        return (generated, deviations) if return_std else generated
 
     def impute(
         self,

@@ -28,6 +28,7 @@ LAYERS = [
     {"crossfit"},
     {"_averaged"},
     {"_ensemble"},
+    {"metrics"},
     {"model_selection"},
     {"datasets"},
 ]
@@ -83,6 +84,7 @@ def test_importing_does_not_import_matplotlib_or_pandas():
         "import sys, torch, skorch, sklearn.preprocessing, sklearn.model_selection\n"
         "before = set(sys.modules)\n"
         "import sklearn_cmmd, sklearn_cmmd.datasets, sklearn_cmmd.model_selection\n"
+        "import sklearn_cmmd.metrics\n"
         "ours = set(sys.modules) - before\n"
         "assert not {'matplotlib', 'pandas'} & {name.split('.')[0] for name in ours}, ours\n"
     )

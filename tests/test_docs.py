@@ -10,12 +10,14 @@ from numpydoc.docscrape import FunctionDoc, NumpyDocString
 
 import sklearn_cmmd
 import sklearn_cmmd.datasets
+import sklearn_cmmd.metrics
 import sklearn_cmmd.model_selection
 from sklearn_cmmd import CMMDClassifier, CMMDRegressor, CMMDTransformer
 
 PUBLIC = [
     *(getattr(sklearn_cmmd, name) for name in sklearn_cmmd.__all__ if name != "__version__"),
     *(getattr(sklearn_cmmd.datasets, name) for name in sklearn_cmmd.datasets.__all__),
+    *(getattr(sklearn_cmmd.metrics, name) for name in sklearn_cmmd.metrics.__all__),
     sklearn_cmmd.model_selection.SemiSupervisedSplit,
 ]
 METHODS = [
@@ -23,7 +25,7 @@ METHODS = [
     for cls in (CMMDClassifier, CMMDRegressor, CMMDTransformer)
     for name in sorted(vars(cls))
     if not name.startswith(("_", "set_")) and inspect.isfunction(getattr(cls, name))
-] + [CMMDClassifier.transform, CMMDClassifier.generate_missing]
+] + [CMMDClassifier.transform, CMMDClassifier.posterior, CMMDClassifier.generate_missing]
 
 
 def parameters(documented):

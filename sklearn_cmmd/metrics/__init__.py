@@ -1,0 +1,31 @@
+"""Measures of generated views, of intervals, and of the latent space, from arrays."""
+
+from sklearn_cmmd.metrics._collapse import posterior_collapse_curve, variance_collapse_curve
+from sklearn_cmmd.metrics._generated import (
+    crps,
+    energy_score,
+    interval_coverage,
+    interval_width,
+    missing_rmse,
+    probability_integral_transform,
+)
+from sklearn_cmmd.metrics._information import (
+    conditional_log_likelihood,
+    conditional_mutual_information,
+)
+from sklearn_cmmd.metrics._judged import generation_coherence, linear_probe
+
+__all__ = [
+    "conditional_log_likelihood",
+    "conditional_mutual_information",
+    "crps",
+    "energy_score",
+    "generation_coherence",
+    "interval_coverage",
+    "interval_width",
+    "linear_probe",
+    "missing_rmse",
+    "posterior_collapse_curve",
+    "probability_integral_transform",
+    "variance_collapse_curve",
+]
