@@ -1,0 +1,78 @@
+"""Where a Display draws, and colours that print and hold on light and dark backgrounds."""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Any
+
+import numpy as np
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+
+# Okabe and Ito's, which the colour-blind tell apart, but for black and yellow, which one of both
+# backgrounds swallows. The first two differ most, in print too.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+LINES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def one_axes(caller: str, ax: Any, size: tuple[float, float] = (5.0, 3.6)) -> Any:
+    """Return the axes to draw on, those of a new figure if they are None."""
+    check_matplotlib_support(caller)
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def several_axes(
+    caller: str,
+    ax: Any,
+    n_panels: int,
+    n_columns: int,
+    size: tuple[float, float],
+) -> np.ndarray:
+    """Return axes for so many panels: in a new figure, in the place of one axes, or those given.
+
+    `size` is that of a panel in inches.
+    """
+    check_matplotlib_support(caller)
+    if isinstance(ax, (Sequence, np.ndarray)):
+        given = np.ravel(np.asarray(ax, dtype=object))
+        if len(given) != n_panels:
+            raise ValueError(f"ax must hold {n_panels} axes, one a panel. Got {len(given)}.")
+        return given
+    n_columns = min(n_columns, n_panels)
+    n_rows = ceil(n_panels / n_columns)
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        figsize = (size[0] * n_columns, size[1] * n_rows)
+        figure = plt.figure(figsize=figsize, layout="constrained")
+        grid = figure.add_gridspec(n_rows, n_columns)
+    else:
+        figure, grid = ax.figure, _divided(ax, n_rows, n_columns)
+    return np.array([figure.add_subplot(grid[i]) for i in range(n_panels)], dtype=object)
+
+
+def _divided(ax: Any, n_rows: int, n_columns: int) -> Any:
+    place = ax.get_subplotspec()
+    if place is None:
+        raise ValueError(
+            "These axes have no place in a grid that could be divided. Make them with "
+            "plt.subplots(), or pass an array of axes, one a panel."
+        )
+    ax.set_axis_off()
+    return place.subgridspec(n_rows, n_columns)
+
+
+def ink() -> Any:
+    """Return the colour of text, which is legible on whatever the background is."""
+    import matplotlib as mpl
+
+    return mpl.rcParams["text.color"]
+
+
+def next_line(ax: Any) -> dict[str, str]:
+    """Return a look that differs from those of the labelled lines which are on the axes already."""
+    number = sum([not line.get_label().startswith("_") for line in ax.get_lines()])
+    return {"color": COLORS[number % len(COLORS)], "linestyle": LINES[number % len(LINES)]}
