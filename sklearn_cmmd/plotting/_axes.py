@@ -7,9 +7,20 @@ from typing import Any
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-# Okabe and Ito's, which the colour-blind tell apart, but for black and yellow, which one of both
-# backgrounds swallows. The first two differ most, in print too.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Ten colours by Petroff (https://arxiv.org/abs/2107.02270), which the colour-blind tell apart. The
+# first six have a contrast of three and more with white and with black.
+COLORS = (
+    "#3f90da",
+    "#e76300",
+    "#832db6",
+    "#a96b59",
+    "#bd1f01",
+    "#717581",
+    "#b9ac70",
+    "#94a4a2",
+    "#ffa90e",
+    "#92dadd",
+)
 LINES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
