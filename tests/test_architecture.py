@@ -31,6 +31,7 @@ LAYERS = [
     {"metrics"},
     {"model_selection"},
     {"datasets"},
+    {"plotting"},
 ]
 
 
@@ -84,7 +85,7 @@ def test_importing_does_not_import_matplotlib_or_pandas():
         "import sys, torch, skorch, sklearn.preprocessing, sklearn.model_selection\n"
         "before = set(sys.modules)\n"
         "import sklearn_cmmd, sklearn_cmmd.datasets, sklearn_cmmd.model_selection\n"
-        "import sklearn_cmmd.metrics\n"
+        "import sklearn_cmmd.metrics, sklearn_cmmd.plotting\n"
         "ours = set(sys.modules) - before\n"
         "assert not {'matplotlib', 'pandas'} & {name.split('.')[0] for name in ours}, ours\n"
     )

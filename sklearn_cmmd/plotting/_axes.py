@@ -83,7 +83,15 @@ def ink() -> Any:
     return mpl.rcParams["text.color"]
 
 
-def next_line(ax: Any) -> dict[str, str]:
-    """Return a look that differs from those of the labelled lines which are on the axes already."""
-    number = sum([not line.get_label().startswith("_") for line in ax.get_lines()])
-    return {"color": COLORS[number % len(COLORS)], "linestyle": LINES[number % len(LINES)]}
+def next_look(ax: Any, markers: bool = False) -> dict[str, str]:
+    """Return a look that differs from those of what is in the legend of the axes already."""
+    number = len(ax.get_legend_handles_labels()[1])
+    look = {"color": COLORS[number % len(COLORS)], "linestyle": LINES[number % len(LINES)]}
+    return look | ({"marker": MARKERS[number % len(MARKERS)]} if markers else {})
+
+
+def label_of(modality: str, name: str | None, n_modalities: int) -> str:
+    """Return what a legend calls a modality, of something with a name."""
+    if name is None:
+        return modality
+    return name if n_modalities == 1 else f"{name}, {modality}"
