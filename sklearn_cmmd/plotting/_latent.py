@@ -253,7 +253,9 @@ def _in_two(
         )
         return pca.transform(embedding), (first, second)
     if method == "tsne":
-        method, title = TSNE(random_state=random_state), "t-SNE"
+        # Its default perplexity, 30 neighbours, is too much for few rows.
+        perplexity = min(30.0, (len(embedding) - 1) / 3)
+        method, title = TSNE(perplexity=perplexity, random_state=random_state), "t-SNE"
     elif method == "umap":
         method, title = _umap(random_state), "UMAP"
     elif hasattr(method, "fit_transform"):
