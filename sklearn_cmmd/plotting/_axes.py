@@ -47,6 +47,8 @@ def several_axes(
     `size` is that of a panel in inches.
     """
     check_matplotlib_support(caller)
+    if n_panels == 1 and ax is not None:
+        ax = [ax] if np.ndim(ax) == 0 else ax
     if isinstance(ax, (Sequence, np.ndarray)):
         given = np.ravel(np.asarray(ax, dtype=object))
         if len(given) != n_panels:
@@ -74,6 +76,16 @@ def _divided(ax: Any, n_rows: int, n_columns: int) -> Any:
         )
     ax.set_axis_off()
     return place.subgridspec(n_rows, n_columns)
+
+
+def one_legend(axes: np.ndarray, ax: Any, title: str | None = None) -> Any:
+    """Return a legend for all panels: above them in a new figure, in the first on given axes."""
+    handles, labels = axes[0].get_legend_handles_labels()
+    look = {"fontsize": "small", "title": title, "title_fontsize": "small"}
+    if ax is not None:
+        return axes[0].legend(handles, labels, **look)
+    above = {"loc": "outside upper center", "ncols": min(len(labels), 4), "frameon": False}
+    return axes[0].figure.legend(handles, labels, **look, **above)
 
 
 def ink() -> Any:

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from sklearn_cmmd.metrics import missing_rmse
-from sklearn_cmmd.plotting._axes import COLORS, ink, several_axes
+from sklearn_cmmd.plotting._axes import COLORS, ink, one_legend, several_axes
 from sklearn_cmmd.plotting._views import View, check_generates, intervals_of, one_view
 
 
@@ -33,6 +33,8 @@ class GeneratedFeaturesDisplay:
         One for each column shown.
     figure_ : matplotlib Figure
         The figure that holds them.
+    legend_ : matplotlib Legend
+        What the points are.
     features_ : ndarray of int
         Numbers of the columns shown.
     errors_ : ndarray of shape (n_features,)
@@ -197,7 +199,7 @@ class GeneratedFeaturesDisplay:
         self.intervals_: list[Any] = []
         for axes, feature in zip(self.axes_, self.features_, strict=True):
             self._draw(axes, feature)
-        self.axes_[0].legend(fontsize="small")
+        self.legend_ = one_legend(self.axes_, ax)
         return self
 
     def _draw(self, axes: Any, feature: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
-from sklearn_cmmd.plotting._axes import COLORS, LINES, MARKERS, ink, several_axes
+from sklearn_cmmd.plotting._axes import COLORS, LINES, MARKERS, ink, one_legend, several_axes
 
 # Scores that are shown as errors, so that lower is better as in the paper.
 SHARES = {"accuracy": "error", "balanced_accuracy": "balanced error"}
@@ -34,6 +34,8 @@ class OmegaCurveDisplay:
         One for each score.
     figure_ : matplotlib Figure
         The figure that holds them.
+    legend_ : matplotlib Legend
+        What the lines are.
     lines_ : dict of str to list of matplotlib Line2D
         Means over the folds by the name of the score; one line for each setting.
     bands_ : dict of str to list of matplotlib PolyCollection
@@ -161,7 +163,7 @@ class OmegaCurveDisplay:
         for axes, name in zip(self.axes_, shown, strict=True):
             self._draw(axes, name, line_kw or {})
         title = self._spread if len(self.curves) > 1 else None
-        self.axes_[0].legend(fontsize="small", title=title, title_fontsize="small")
+        self.legend_ = one_legend(self.axes_, ax, title)
         return self
 
     @property

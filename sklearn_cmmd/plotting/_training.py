@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_cmmd.plotting._axes import COLORS, ink, several_axes
+from sklearn_cmmd.plotting._axes import COLORS, ink, one_legend, several_axes
 
 # What a term is, and its unit.
 TERMS = {
@@ -46,6 +46,8 @@ class TrainingDisplay:
         One for each term.
     figure_ : matplotlib Figure
         The figure that holds them.
+    legend_ : matplotlib Legend
+        What the lines are.
     lines_ : dict of str to list of matplotlib Line2D
         The lines by their names in ``history_``, such as ``"valid_loss"``; of an ensemble one for
         each member.
@@ -207,7 +209,7 @@ class TrainingDisplay:
         self.marks_: dict[str, list[Any]] = {}
         for axes, term in zip(self.axes_, shown, strict=True):
             self._draw(axes, term, line_kw or {})
-        self.axes_[0].legend(fontsize="small")
+        self.legend_ = one_legend(self.axes_, ax)
         return self
 
     def _known_terms(self) -> list[str]:

@@ -112,6 +112,13 @@ def test_each_panel_may_have_axes_of_its_own(count, make):
         make(axes.ravel()[:1])
 
 
+def test_a_single_panel_is_drawn_on_the_axes_given():
+    ax = Figure().subplots()
+    (panel,) = TrainingDisplay.from_history(HISTORY, terms=["kl"], ax=ax).axes_
+    assert panel is ax
+    assert ax.axison
+
+
 @pytest.mark.parametrize("make", [make for _, make in SEVERAL.values()], ids=SEVERAL)
 def test_axes_without_a_place_in_a_grid_cannot_be_divided(make):
     ax = Figure().add_axes((0.1, 0.1, 0.8, 0.8))
@@ -129,30 +136,33 @@ def test_a_display_is_drawn_again_elsewhere(make):
     assert len(plt.get_fignums()) == 2
 
 
-@pytest.mark.parametrize("make", ALL.values(), ids=ALL)
-def test_texts_have_the_colours_of_the_style_and_backgrounds_are_left_alone(make):
-    colours = {"text.color": "#010203", "axes.labelcolor": "#020304", "xtick.color": "#030405"}
-    colours |= {"ytick.color": "#040506", "figure.facecolor": "#050607", "axes.facecolor": "none"}
-    with mpl.rc_context(colours):
-        figure = make().figure_
+STYLE = {"text.color": "#010203", "axes.labelcolor": "#020304", "xtick.color": "#030405"}
+STYLE |= {"ytick.color": "#040506", "figure.facecolor": "#050607", "axes.facecolor": "none"}
+
+
+@pytest.fixture(scope="module", params=ALL.values(), ids=ALL)
+def drawn(request):
+    """Draw a figure in a style whose colours are nobody's."""
+    with mpl.rc_context(STYLE):
+        figure = request.param().figure_
         figure.canvas.draw()
-        found = {
-            mpl.colors.to_hex(text.get_color())
-            for text in figure.findobj(Text)
-            if text.get_text() and text.get_visible()
-        }
-        assert found <= set(list(colours.values())[:4])
-        assert mpl.colors.to_hex(figure.get_facecolor()) == "#050607"
-        assert {axes.get_facecolor()[3] for axes in figure.axes if axes.axison} <= {0.0}
+    return figure
 
 
-@pytest.mark.parametrize("make", ALL.values(), ids=ALL)
-def test_nothing_is_cut_off_and_no_letters_are_tiny(make):
-    figure = make().figure_
-    figure.canvas.draw()
-    drawn, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
-    assert min(drawn.x0, drawn.y0, width - drawn.x1, height - drawn.y1) > -0.01
-    assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 8
+def test_texts_have_the_colours_of_the_style(drawn):
+    texts = [text for text in drawn.findobj(Text) if text.get_text() and text.get_visible()]
+    assert {mpl.colors.to_hex(text.get_color()) for text in texts} <= set(list(STYLE.values())[:4])
+
+
+def test_backgrounds_are_those_of_the_style(drawn):
+    assert mpl.colors.to_hex(drawn.get_facecolor()) == STYLE["figure.facecolor"]
+    assert {axes.get_facecolor()[3] for axes in drawn.axes if axes.axison} <= {0.0}
+
+
+def test_nothing_is_cut_off_and_no_letters_are_tiny(drawn):
+    box, (width, height) = drawn.get_tightbbox(), drawn.get_size_inches()
+    assert min(box.x0, box.y0, width - box.x1, height - box.y1) > -0.01
+    assert min(text.get_fontsize() for text in drawn.findobj(Text) if text.get_text()) >= 8
 
 
 @pytest.mark.parametrize("make", ALL.values(), ids=ALL)

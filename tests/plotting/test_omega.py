@@ -73,10 +73,10 @@ def test_the_bands_are_one_standard_deviation_up_and_down(two):
 
 
 def test_what_the_search_chose_is_marked(two):
-    ax = OmegaCurveDisplay.from_cv_results(two).axes_[0]
-    (mark,) = [line for line in ax.get_lines() if line.get_label() == "chosen"]
+    display = OmegaCurveDisplay.from_cv_results(two)
+    (mark,) = [line for line in display.axes_[0].get_lines() if line.get_label() == "chosen"]
     assert set(mark.get_xdata()) == {two.best_params_["omega"]}
-    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    texts = [text.get_text() for text in display.legend_.get_texts()]
     assert texts == ["mean ± std of 3 folds", "chosen"]
 
 

@@ -51,10 +51,10 @@ def test_the_two_lines_differ_in_more_than_colour():
 
 
 def test_the_legend_names_each_kind_of_line_once(ensemble):
-    legend = TrainingDisplay.from_estimator(ensemble).axes_[0].get_legend()
+    legend = TrainingDisplay.from_estimator(ensemble).legend_
     names = [text.get_text() for text in legend.get_texts()]
     assert names == ["training", "weights kept"]
-    legend = TrainingDisplay.from_history([HISTORY] * 3, kept=[1, 2, 3]).axes_[0].get_legend()
+    legend = TrainingDisplay.from_history([HISTORY] * 3, kept=[1, 2, 3]).legend_
     assert [t.get_text() for t in legend.get_texts()] == ["training", "held out", "weights kept"]
 
 
