@@ -28,7 +28,7 @@ class LatentSpaceDisplay:
         Places of the rows.
     y : array-like of shape (n,), default=None
         Labels or numbers of the rows; −1 or NaN where there is none. None gives all one colour.
-    axis_names : tuple of str, default=("", "")
+    axis_names : tuple of str, default=('', '')
         Names of the two axes.
 
     Attributes
