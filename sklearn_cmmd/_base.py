@@ -11,7 +11,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from sklearn_cmmd._callers import is_called_by, tie_of_callers
+from sklearn_cmmd._callers import check_scorers, is_called_by, tie_of_callers
 from sklearn_cmmd._device import resolve_device
 from sklearn_cmmd._fitting import (
     DivergedError,
@@ -46,6 +46,9 @@ class BaseCMMD(Reported, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infe
     # The loss of rows held out that early stopping watches.
     _watched: ClassVar[str] = "loss"
     _kind_of_y: ClassVar[type[Targets]] = Classes
+    # Nothing else takes X_missing, so that a user need not request it.
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"X_missing": True}
+    __metadata_request__partial_fit: ClassVar[dict[str, bool]] = {"X_missing": True}
 
     observed: Sequence[Modality] | None = None
     missing: Sequence[Modality] | None = None
@@ -120,6 +123,7 @@ class BaseCMMD(Reported, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infe
             If the loss becomes infinite or NaN. The weights of the last good epoch are kept, and
             the estimator is fitted with them.
         """
+        check_scorers()
         self._check_something_to_learn(y, X_missing)
         warn_of_tie(tie_of_callers())
         return self._fit(X, y, X_missing, sample_weight, init_from)

@@ -17,9 +17,8 @@ from sklearn_cmmd.params import CLASS_CONSTRAINTS, ClassWeight, documented
 N_DRAWS = 10
 NOTHING_TO_SCORE = (
     "score compares a model with y, X_missing or both, and got no row of either. Pass score(X, "
-    "X_missing=...). In a search, switch metadata routing on, "
-    "sklearn.set_config(enable_metadata_routing=True), and call "
-    "set_fit_request(X_missing=True).set_score_request(X_missing=True) of the estimator."
+    "X_missing=...). In a search, X_missing reaches score where metadata routing is on: write "
+    "'with sklearn.config_context(enable_metadata_routing=True):' around it."
 )
 
 
@@ -64,6 +63,7 @@ class CMMDTransformer(BaseCMMD):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CLASS_CONSTRAINTS
+    __metadata_request__score: ClassVar[dict[str, bool]] = {"X_missing": True}
 
     class_weight: ClassWeight = None
 
@@ -87,8 +87,8 @@ class CMMDTransformer(BaseCMMD):
         y : as in `fit`, default=None
             The labels. They are ignored if the estimator was fitted without any.
         X_missing : as in `fit`, default=None
-            The missing modalities. In a search, scikit-learn passes them on to `score` by metadata
-            routing: ``set_score_request(X_missing=True)``.
+            The missing modalities. A search passes them on to `score` where metadata routing is on,
+            ``sklearn.config_context(enable_metadata_routing=True)``.
         sample_weight : array-like of shape (n,), default=None
             Weights of the rows.
 

@@ -19,7 +19,12 @@ DISPLAYS = [getattr(sklearn_cmmd.plotting, name) for name in sklearn_cmmd.plotti
 PUBLIC = [
     *(getattr(sklearn_cmmd, name) for name in sklearn_cmmd.__all__ if name != "__version__"),
     *(getattr(sklearn_cmmd.datasets, name) for name in sklearn_cmmd.datasets.__all__),
-    *(getattr(sklearn_cmmd.metrics, name) for name in sklearn_cmmd.metrics.__all__),
+    # Scorers are no functions, but made by one.
+    *(
+        getattr(sklearn_cmmd.metrics, name)
+        for name in sklearn_cmmd.metrics.__all__
+        if not name.startswith("neg_")
+    ),
     sklearn_cmmd.model_selection.SemiSupervisedSplit,
     *DISPLAYS,
 ]
@@ -42,7 +47,7 @@ METHODS = (
 
 def parameters(documented):
     return {
-        name.strip(): entry.type
+        name.strip().lstrip("*"): entry.type
         for entry in NumpyDocString(inspect.getdoc(documented))["Parameters"]
         for name in entry.name.split(",")
     }

@@ -14,6 +14,12 @@ from sklearn_cmmd.metrics._information import (
     conditional_mutual_information,
 )
 from sklearn_cmmd.metrics._judged import generation_coherence, linear_probe
+from sklearn_cmmd.metrics._scorers import (
+    make_generation_scorer,
+    neg_coverage_error_scorer,
+    neg_energy_score_scorer,
+    neg_missing_rmse_scorer,
+)
 
 __all__ = [
     "conditional_log_likelihood",
@@ -24,7 +30,11 @@ __all__ = [
     "interval_coverage",
     "interval_width",
     "linear_probe",
+    "make_generation_scorer",
     "missing_rmse",
+    "neg_coverage_error_scorer",
+    "neg_energy_score_scorer",
+    "neg_missing_rmse_scorer",
     "posterior_collapse_curve",
     "probability_integral_transform",
     "variance_collapse_curve",

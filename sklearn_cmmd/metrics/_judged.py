@@ -8,11 +8,11 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.utils import _safe_indexing, check_random_state
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_cmmd.data.containers import is_mapping, is_pandas, parts_of, title
 from sklearn_cmmd.data.labels import check_labels
-from sklearn_cmmd.data.tables import check_row_counts, check_weight, read_table
+from sklearn_cmmd.data.tables import check_weight, read_table
 
 
 class Coherence(NamedTuple):
@@ -93,7 +93,7 @@ def _coherence(
     table = read_table({key: true} if key else true, "X_missing", None, gaps=True)
     labels, counts = check_labels(y, judge.classes_)
     weight = check_weight(sample_weight, table.n_rows)
-    check_row_counts(table.n_rows, {"y": labels, "generated": made})
+    check_consistent_length(true, made, labels)
     counts = counts & ~np.isnan(table.blocks[key].read(slice(None))).any(axis=1)
     if not counts.any():
         raise ValueError(f"No row has both a label and {title('X_missing', key)}.")
@@ -177,8 +177,8 @@ def linear_probe(
         raise ValueError(f"n_rows must be a positive int. Got {n_rows!r} instead.")
     labels, labelled = check_labels(y)
     labels_test, scored = check_labels(y_test, np.unique(labels[labelled]))
-    for name, z, known in (("y", embedding, labelled), ("y_test", embedding_test, scored)):
-        check_row_counts(len(z), {name: known})
+    check_consistent_length(embedding, labelled)
+    check_consistent_length(embedding_test, scored)
     known = np.flatnonzero(labelled)
     rows = check_random_state(random_state).permutation(known)[:n_rows]
     if classifier is None:
