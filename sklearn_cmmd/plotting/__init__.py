@@ -1,6 +1,6 @@
 """Figures of what was learned, as Displays in scikit-learn's form. They need matplotlib."""
 
-from sklearn_cmmd.plotting._collapse import PosteriorCollapseDisplay, VarianceDisplay
+from sklearn_cmmd.plotting._collapse import PosteriorCollapseDisplay
 from sklearn_cmmd.plotting._draws import DrawCalibrationDisplay
 from sklearn_cmmd.plotting._features import GeneratedFeaturesDisplay
 from sklearn_cmmd.plotting._images import GeneratedImagesDisplay
@@ -8,6 +8,7 @@ from sklearn_cmmd.plotting._intervals import IntervalCalibrationDisplay
 from sklearn_cmmd.plotting._latent import LatentSpaceDisplay
 from sklearn_cmmd.plotting._omega import OmegaCurveDisplay
 from sklearn_cmmd.plotting._training import TrainingDisplay
+from sklearn_cmmd.plotting._variance import VarianceDisplay
 
 __all__ = [
     "DrawCalibrationDisplay",

@@ -1,15 +1,15 @@
-"""PosteriorCollapseDisplay and VarianceDisplay: shares of dimensions that hardly vary."""
+"""PosteriorCollapseDisplay: shares of latent dimensions that tell nothing."""
 
 from typing import Any, Self
 
 import numpy as np
 
-from sklearn_cmmd.metrics import posterior_collapse_curve, variance_collapse_curve
+from sklearn_cmmd.metrics import posterior_collapse_curve
+from sklearn_cmmd.metrics._scorers import generator_of
 from sklearn_cmmd.plotting._axes import next_look, one_axes
-from sklearn_cmmd.plotting._views import check_generates
 
 
-class _Curve:
+class CollapseCurve:
     """A curve that rises from the left; several of them go on the same axes."""
 
     _labels: tuple[str, str]
@@ -51,7 +51,7 @@ class _Curve:
         return self
 
 
-class PosteriorCollapseDisplay(_Curve):
+class PosteriorCollapseDisplay(CollapseCurve):
     r"""Share of latent dimensions that tell nothing, by the divergence that counts as nothing.
 
     Make one by `from_estimator` or `from_predictions`; several of them go on the same axes. It is
@@ -116,6 +116,7 @@ class PosteriorCollapseDisplay(_Curve):
         *,
         of: str = "encoder",
         delta: float = 0.01,
+        thresholds: Any = None,
         name: str | None = None,
         ax: Any = None,
         line_kw: dict[str, Any] | None = None,
@@ -124,7 +125,7 @@ class PosteriorCollapseDisplay(_Curve):
 
         Parameters
         ----------
-        estimator : CMMDClassifier, CMMDRegressor or CMMDTransformer
+        estimator : CMMDClassifier, CMMDRegressor or CMMDTransformer, or what holds one
             Fitted estimator. Of an ensemble take each of ``estimators_``.
         X : as in `fit`, of shape (n, ...)
             The observed modalities.
@@ -137,6 +138,8 @@ class PosteriorCollapseDisplay(_Curve):
             add. "prior" is that of p(z|x_O) from N(0, I): what x_O tells.
         delta : float, default=0.01
             Share of the rows that may be above ε.
+        thresholds : array-like of shape (n_thresholds,), default=None
+            Values of ε, in nats. None stands for the paper's, 40 from 0 to 6.
         name : str, default=None
             What the line is called in the legend. None makes no legend.
         ax : matplotlib Axes, default=None
@@ -154,6 +157,7 @@ class PosteriorCollapseDisplay(_Curve):
         ValueError, TypeError
             If the encoder needs what was not given, or this is not a single estimator.
         """
+        estimator, X = generator_of(estimator, X)
         if not hasattr(estimator, "posterior"):
             raise TypeError(
                 "estimator must be a CMMDClassifier, CMMDRegressor or CMMDTransformer. Got "
@@ -166,7 +170,14 @@ class PosteriorCollapseDisplay(_Curve):
         loc, scale = prior if is_prior else estimator.posterior(X, y, X_missing)
         reference = None if is_prior else prior
         return cls.from_predictions(
-            loc, scale, reference, delta=delta, name=name, ax=ax, line_kw=line_kw
+            loc,
+            scale,
+            reference,
+            delta=delta,
+            thresholds=thresholds,
+            name=name,
+            ax=ax,
+            line_kw=line_kw,
         )
 
     @classmethod
@@ -177,6 +188,7 @@ class PosteriorCollapseDisplay(_Curve):
         reference: tuple[Any, Any] | None = None,
         *,
         delta: float = 0.01,
+        thresholds: Any = None,
         name: str | None = None,
         ax: Any = None,
         line_kw: dict[str, Any] | None = None,
@@ -192,6 +204,8 @@ class PosteriorCollapseDisplay(_Curve):
             Means and standard deviations of what they are compared with. None stands for N(0, I).
         delta : float, default=0.01
             Share of the rows that may be above ε.
+        thresholds : array-like of shape (n_thresholds,), default=None
+            Values of ε, in nats. None stands for the paper's, 40 from 0 to 6.
         name : str, default=None
             What the line is called in the legend. None makes no legend.
         ax : matplotlib Axes, default=None
@@ -209,147 +223,7 @@ class PosteriorCollapseDisplay(_Curve):
         ValueError
             If shapes differ, or a deviation is not positive.
         """
-        collapsed, thresholds = posterior_collapse_curve(loc, scale, reference, delta=delta)
-        return cls(collapsed=collapsed, thresholds=thresholds, name=name).plot(ax, line_kw=line_kw)
-
-
-class VarianceDisplay(_Curve):
-    r"""Share of generated columns whose variance is small, by what counts as small.
-
-    Make one by `from_estimator` or `from_predictions`; several of them go on the same axes. The
-    earlier the curve rises, the surer the model is. It is right to be sure only where its errors
-    are small, which `DrawCalibrationDisplay` shows.
-
-    Parameters
-    ----------
-    collapsed : ndarray of shape (n_thresholds,)
-        Share of the columns that are below each threshold.
-    thresholds : ndarray of shape (n_thresholds,)
-        Variances, over those of the columns.
-    name : str, default=None
-        What the line is called in the legend. None makes no legend.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        The axes.
-    figure_ : matplotlib Figure
-        The figure that holds them.
-    line_ : matplotlib Line2D
-        The curve.
-
-    See Also
-    --------
-    sklearn_cmmd.metrics.variance_collapse_curve : The curve.
-    PosteriorCollapseDisplay : The same for latent variables.
-
-    Examples
-    --------
-    >>> from sklearn_cmmd import CMMDTransformer
-    >>> from sklearn_cmmd.datasets import load_multiple_features
-    >>> from sklearn_cmmd.plotting import VarianceDisplay
-    >>> digits = load_multiple_features(observed="fourier", missing="zernike")
-    >>> embed = CMMDTransformer(hidden_layer_sizes=(16,), max_epochs=3, random_state=0)
-    >>> embed = embed.fit(digits.data, X_missing=digits.data_missing)
-    >>> display = VarianceDisplay.from_estimator(embed, digits.data)
-    >>> float(display.collapsed[0])
-    0.0
-    """
-
-    _labels = "variance ε, over that of the column", "share of columns below ε"
-
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any,
-        *,
-        delta: float = 0.01,
-        thresholds: Any = None,
-        name: str | None = None,
-        ax: Any = None,
-        line_kw: dict[str, Any] | None = None,
-    ) -> Self:
-        """Draw the variances of p(x_M|x_O, z) at the mean of p(z|x_O).
-
-        Parameters
-        ----------
-        estimator : CMMDClassifier, CMMDRegressor or CMMDTransformer
-            Fitted estimator. Of an ensemble take each of ``estimators_``.
-        X : as in `fit`, of shape (n, ...)
-            The observed modalities.
-        delta : float, default=0.01
-            Share of the rows that may be above ε.
-        thresholds : array-like of shape (n_thresholds,), default=None
-            Values of ε. None stands for 40 from 0 to 1.
-        name : str, default=None
-            What the line is called in the legend. None makes no legend.
-        ax : matplotlib Axes, default=None
-            Axes to draw on, such as those of another display. None makes a figure.
-        line_kw : dict, default=None
-            Keywords for the line, passed on to matplotlib.
-
-        Returns
-        -------
-        VarianceDisplay
-            The display.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If this generates nothing, or is not a single estimator.
-        """
-        check_generates(estimator)
-        _, deviations = estimator.generate_missing(X, return_std=True)
-        side = estimator._missing_side
-        blocks = deviations.values() if len(side.widths) > 1 else [deviations]
-        flat = [np.reshape(np.asarray(block), (len(block), -1)) for block in blocks]
-        variance = np.square(np.hstack(flat) / side.scale)
-        return cls.from_predictions(
-            variance, delta=delta, thresholds=thresholds, name=name, ax=ax, line_kw=line_kw
-        )
-
-    @classmethod
-    def from_predictions(
-        cls,
-        variance: Any,
-        *,
-        delta: float = 0.01,
-        thresholds: Any = None,
-        name: str | None = None,
-        ax: Any = None,
-        line_kw: dict[str, Any] | None = None,
-    ) -> Self:
-        """Draw variances.
-
-        Parameters
-        ----------
-        variance : array-like of shape (n, n_columns)
-            Variances by row and column, over those of the columns.
-        delta : float, default=0.01
-            Share of the rows that may be above ε.
-        thresholds : array-like of shape (n_thresholds,), default=None
-            Values of ε. None stands for 40 from 0 to 1.
-        name : str, default=None
-            What the line is called in the legend. None makes no legend.
-        ax : matplotlib Axes, default=None
-            Axes to draw on, such as those of another display. None makes a figure.
-        line_kw : dict, default=None
-            Keywords for the line, passed on to matplotlib.
-
-        Returns
-        -------
-        VarianceDisplay
-            The display.
-
-        Raises
-        ------
-        ValueError
-            If a variance is negative.
-        """
-        if thresholds is None:
-            thresholds = np.linspace(0, 1, 40)
-        collapsed, thresholds = variance_collapse_curve(
-            variance, delta=delta, thresholds=thresholds
+        collapsed, thresholds = posterior_collapse_curve(
+            loc, scale, reference, delta=delta, thresholds=thresholds
         )
         return cls(collapsed=collapsed, thresholds=thresholds, name=name).plot(ax, line_kw=line_kw)

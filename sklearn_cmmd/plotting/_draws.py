@@ -6,8 +6,8 @@ from typing import Any, Self
 import numpy as np
 
 from sklearn_cmmd.metrics import probability_integral_transform
+from sklearn_cmmd.metrics._scorers import generator_of
 from sklearn_cmmd.plotting._axes import ink, label_of, next_look, one_axes
-from sklearn_cmmd.plotting._views import check_generates
 
 
 class DrawCalibrationDisplay:
@@ -68,7 +68,7 @@ class DrawCalibrationDisplay:
 
         Parameters
         ----------
-        estimator : CMMDClassifier, CMMDRegressor, CMMDTransformer or CMMDEnsemble
+        estimator : estimator with `generate_missing`, or a pipeline or search that has one
             Fitted estimator.
         X : as in `fit`, of shape (n, ...)
             The observed modalities of rows that were not in the fit.
@@ -95,7 +95,7 @@ class DrawCalibrationDisplay:
         ValueError, TypeError
             If this generates nothing, or the data are not of the same rows and columns.
         """
-        check_generates(estimator)
+        estimator, X = generator_of(estimator, X)
         draws = estimator.generate_missing(X, n_samples=n_samples, random_state=random_state)
         return cls.from_predictions(
             X_missing, draws, random_state=random_state, n_bins=n_bins, name=name, ax=ax

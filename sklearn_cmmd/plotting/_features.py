@@ -6,8 +6,9 @@ from typing import Any, Self
 import numpy as np
 
 from sklearn_cmmd.metrics import missing_rmse
+from sklearn_cmmd.metrics._scorers import generator_of
 from sklearn_cmmd.plotting._axes import COLORS, ink, one_legend, several_axes
-from sklearn_cmmd.plotting._views import View, check_generates, intervals_of, one_view
+from sklearn_cmmd.plotting._views import View, intervals_of, one_view
 
 
 class GeneratedFeaturesDisplay:
@@ -92,7 +93,7 @@ class GeneratedFeaturesDisplay:
 
         Parameters
         ----------
-        estimator : CMMDClassifier, CMMDRegressor, CMMDTransformer or CMMDEnsemble
+        estimator : estimator with `generate_missing`, or a pipeline or search that has one
             Fitted estimator. The intervals of an ensemble are those of `generate_intervals`, those
             of a single estimator quantiles of its draws.
         X : as in `fit`, of shape (n, ...)
@@ -122,7 +123,7 @@ class GeneratedFeaturesDisplay:
         ValueError, TypeError
             If this generates nothing, or there is no such modality.
         """
-        check_generates(estimator)
+        estimator, X = generator_of(estimator, X)
         ends = intervals_of(estimator, X, [coverage], n_samples, random_state)
         lower, upper = ends[coverage]
         made = {"mean": estimator.generate_missing(X), "lower": lower, "upper": upper}

@@ -5,8 +5,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from sklearn_cmmd.metrics._scorers import generator_of
 from sklearn_cmmd.plotting._axes import several_axes
-from sklearn_cmmd.plotting._views import View, check_generates, first_rows, one_view
+from sklearn_cmmd.plotting._views import View, first_rows, one_view
 
 
 class GeneratedImagesDisplay:
@@ -74,7 +75,7 @@ class GeneratedImagesDisplay:
 
         Parameters
         ----------
-        estimator : CMMDClassifier, CMMDRegressor, CMMDTransformer or CMMDEnsemble
+        estimator : estimator with `generate_missing`, or a pipeline or search that has one
             Fitted estimator.
         X : as in `fit`, of shape (n, ...)
             The observed modalities.
@@ -107,7 +108,7 @@ class GeneratedImagesDisplay:
         ValueError, TypeError
             If this generates nothing, or the modality has no shape of a picture.
         """
-        check_generates(estimator)
+        estimator, X = generator_of(estimator, X)
         X, X_missing = first_rows(X, n_rows), first_rows(X_missing, n_rows)
         mean, draws = estimator.generate_missing(X), None
         if n_samples:

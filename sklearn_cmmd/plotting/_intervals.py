@@ -6,8 +6,9 @@ from typing import Any, Self
 import numpy as np
 
 from sklearn_cmmd.metrics import interval_coverage
+from sklearn_cmmd.metrics._scorers import generator_of
 from sklearn_cmmd.plotting._axes import ink, label_of, next_look, one_axes
-from sklearn_cmmd.plotting._views import check_generates, intervals_of
+from sklearn_cmmd.plotting._views import intervals_of
 
 COVERAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
@@ -79,7 +80,7 @@ class IntervalCalibrationDisplay:
 
         Parameters
         ----------
-        estimator : CMMDClassifier, CMMDRegressor, CMMDTransformer or CMMDEnsemble
+        estimator : estimator with `generate_missing`, or a pipeline or search that has one
             Fitted estimator. The intervals of an ensemble are those of `generate_intervals`, those
             of a single estimator quantiles of its draws.
         X : as in `fit`, of shape (n, ...)
@@ -107,7 +108,7 @@ class IntervalCalibrationDisplay:
         ValueError, TypeError
             If this generates nothing, or a coverage is not between 0 and 1.
         """
-        check_generates(estimator)
+        estimator, X = generator_of(estimator, X)
         intervals = intervals_of(estimator, X, coverages, n_samples, random_state)
         return cls.from_predictions(X_missing, intervals, name=name, ax=ax)
 

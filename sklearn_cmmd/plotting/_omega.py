@@ -9,7 +9,7 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn_cmmd.plotting._axes import COLORS, LINES, MARKERS, ink, one_legend, several_axes
 
 # Scores that are shown as errors, so that lower is better as in the paper.
-SHARES = {"accuracy": "error", "balanced_accuracy": "balanced error"}
+SHARES = {"accuracy": "error rate", "balanced_accuracy": "balanced error rate"}
 
 
 class OmegaCurveDisplay:
@@ -22,7 +22,7 @@ class OmegaCurveDisplay:
     ----------
     curves : dict of str to tuple
         For each setting of the other parameters the values of ω, of shape (n_values,), and a dict
-        of the scores by name, each of shape (n_values, n_folds).
+        of what is shown by its label, each of shape (n_values, n_folds).
     param_name : str, default="ω"
         What the values are called.
     chosen : float or None, default=None
@@ -37,7 +37,7 @@ class OmegaCurveDisplay:
     legend_ : matplotlib Legend
         What the lines are.
     lines_ : dict of str to list of matplotlib Line2D
-        Means over the folds by the name of the score; one line for each setting.
+        Means over the folds by the label of the score; one line for each setting.
     bands_ : dict of str to list of matplotlib PolyCollection
         One standard deviation over the folds up and down.
 
@@ -65,7 +65,7 @@ class OmegaCurveDisplay:
     ...                     X_missing=digits.data_missing[rows])
     >>> display = OmegaCurveDisplay.from_cv_results(search)
     >>> [axes.get_ylabel() for axes in display.axes_]
-    ['error', 'log loss']
+    ['error rate', 'log loss']
     """
 
     def __init__(
@@ -99,7 +99,8 @@ class OmegaCurveDisplay:
             Parameter to draw against. The name of a step or of an ensemble's `estimator` before it
             may be left out.
         scores : list of str, default=None
-            Names of the scores to show, as in ``scoring``. None shows all.
+            Names of the scores to show, as in ``scoring``. None shows all. Scores whose sign the
+            scorer has turned are shown as the errors that they are, accuracies as error rates.
         ax : matplotlib Axes, or array of them, default=None
             Axes in whose place the panels are drawn, or one for each score. None makes a figure.
         line_kw : dict, default=None
@@ -123,27 +124,19 @@ class OmegaCurveDisplay:
                 f"{type(search).__name__} without cv_results_."
             )
         full_name = _parameter(results, param)
-        names = {"score": _default_name(search)}
-        curves = _curves(results, full_name, names)
+        folds = _folds(results, scores)
+        curves = _curves(results, full_name, _as_errors(folds, search))
         chosen = getattr(search, "best_params_", {}).get(full_name)
         display = cls(curves=curves, param_name="ω" if param == "omega" else param, chosen=chosen)
-        return display.plot(ax, scores=scores, line_kw=line_kw)
+        return display.plot(ax, line_kw=line_kw)
 
-    def plot(
-        self,
-        ax: Any = None,
-        *,
-        scores: Sequence[str] | None = None,
-        line_kw: dict[str, Any] | None = None,
-    ) -> Self:
+    def plot(self, ax: Any = None, *, line_kw: dict[str, Any] | None = None) -> Self:
         """Draw.
 
         Parameters
         ----------
         ax : matplotlib Axes, or array of them, default=None
             Axes in whose place the panels are drawn, or one for each score. None makes a figure.
-        scores : list of str, default=None
-            Names of the scores to show. None shows all.
         line_kw : dict, default=None
             Keywords for the lines, passed on to matplotlib.
 
@@ -152,39 +145,35 @@ class OmegaCurveDisplay:
         OmegaCurveDisplay
             The display itself.
         """
-        known = list(next(iter(self.curves.values()))[1])
-        shown = known if scores is None else list(scores)
-        if not shown or set(shown) - set(known):
-            raise ValueError(f"scores must be some of {known}. Got {shown}.")
-        self.axes_ = several_axes("OmegaCurveDisplay.plot", ax, len(shown), 2, (4.0, 3.2))
+        labels = list(next(iter(self.curves.values()))[1])
+        self.axes_ = several_axes("OmegaCurveDisplay.plot", ax, len(labels), 2, (4.0, 3.2))
         self.figure_ = self.axes_[0].figure
         self.lines_: dict[str, list[Any]] = {}
         self.bands_: dict[str, list[Any]] = {}
-        for axes, name in zip(self.axes_, shown, strict=True):
-            self._draw(axes, name, line_kw or {})
+        for axes, label in zip(self.axes_, labels, strict=True):
+            self._draw(axes, label, line_kw or {})
         title = self._spread if len(self.curves) > 1 else None
         self.legend_ = one_legend(self.axes_, ax, title)
         return self
 
     @property
     def _spread(self) -> str:
-        _, scores = next(iter(self.curves.values()))
-        return f"mean ± std of {next(iter(scores.values())).shape[1]} folds"
+        _, shown = next(iter(self.curves.values()))
+        return f"mean ± std of {next(iter(shown.values())).shape[1]} folds"
 
-    def _draw(self, axes: Any, name: str, line_kw: dict[str, Any]) -> None:
-        self.lines_[name], self.bands_[name] = [], []
-        for number, (setting, (values, scores)) in enumerate(self.curves.items()):
-            label, folds = _as_error(name, scores[name])
-            mean, std = folds.mean(axis=1), folds.std(axis=1)
+    def _draw(self, axes: Any, label: str, line_kw: dict[str, Any]) -> None:
+        self.lines_[label], self.bands_[label] = [], []
+        for number, (setting, (values, shown)) in enumerate(self.curves.items()):
+            mean, std = shown[label].mean(axis=1), shown[label].std(axis=1)
             look = {
                 "color": COLORS[number % len(COLORS)],
                 "linestyle": LINES[number % len(LINES)],
                 "marker": MARKERS[number % len(MARKERS)],
                 "label": setting or self._spread,
             } | line_kw
-            self.lines_[name] += axes.plot(values, mean, **look)
-            color = self.lines_[name][-1].get_color()
-            self.bands_[name].append(
+            self.lines_[label] += axes.plot(values, mean, **look)
+            color = self.lines_[label][-1].get_color()
+            self.bands_[label].append(
                 axes.fill_between(values, mean - std, mean + std, color=color, alpha=0.2, lw=0)
             )
         if self.chosen is not None:
@@ -204,12 +193,44 @@ def _parameter(results: Mapping[str, Any], param: str) -> str:
     return found[0]
 
 
-def _default_name(search: Any) -> str:
-    """Return what the one score of a search is."""
+def _folds(results: Mapping[str, Any], scores: Sequence[str] | None) -> dict[str, np.ndarray]:
+    """Return scores of all candidates by their names, of shape (n_candidates, n_folds)."""
+    folds: dict[str, list[Any]] = {}
+    for key, column in results.items():
+        split, _, name = key.partition("_test_")
+        if split.startswith("split"):
+            folds.setdefault(name, []).append(column)
+    asked = list(folds) if scores is None else list(scores)
+    if not asked or set(asked) - set(folds):
+        raise ValueError(f"scores must be some of {list(folds)}. Got {asked}.")
+    return {name: np.stack(folds[name], axis=1).astype(float) for name in asked}
+
+
+def _as_errors(folds: Mapping[str, np.ndarray], search: Any) -> dict[str, np.ndarray]:
+    """Return scores by their labels, as errors where they are known to be some."""
+    scorers = getattr(search, "scorer_", {})
+    scorers = scorers if isinstance(scorers, Mapping) else {"score": scorers}
+    shown = {}
+    for score, values in folds.items():
+        name = _name_of_only_score(search) if score == "score" else score
+        if name in SHARES:
+            shown[SHARES[name]] = 1 - values
+            continue
+        turned = name.startswith("neg_") or _turns_sign(scorers.get(score))
+        shown[name.removeprefix("neg_").replace("_", " ")] = -values if turned else values
+    return shown
+
+
+def _turns_sign(scorer: Any) -> bool:
+    """Return whether a scorer of scikit-learn's, or of this package, is of an error."""
+    return getattr(scorer, "_sign", 1) < 0 or not getattr(scorer, "greater_is_better", True)
+
+
+def _name_of_only_score(search: Any) -> str:
     scoring = getattr(search, "scoring", "score")
     if isinstance(scoring, str):
         return scoring
-    if callable(scoring):
+    if scoring is not None:
         return getattr(scoring, "__name__", "score")
     if is_classifier(search):
         return "accuracy"
@@ -217,11 +238,11 @@ def _default_name(search: Any) -> str:
 
 
 def _curves(
-    results: Mapping[str, Any], param: str, names: Mapping[str, str]
+    results: Mapping[str, Any], param: str, shown: Mapping[str, np.ndarray]
 ) -> dict[str, tuple[np.ndarray, dict[str, np.ndarray]]]:
     """Sort candidates by the other parameters, then by this one."""
     others: dict[str, list[int]] = {}
-    values = np.ma.masked_all(len(results["params"]))
+    values = np.full(len(results["params"]), np.nan)
     for number, params in enumerate(results["params"]):
         if param in params:
             values[number] = _number(param, params[param])
@@ -230,22 +251,11 @@ def _curves(
                 rest["iter"] = results["iter"][number]
             setting = ", ".join([f"{name}={value}" for name, value in rest.items()])
             others.setdefault(setting, []).append(number)
-    folds = _folds(results, names)
     curves = {}
     for setting, candidates in others.items():
         order = np.array(sorted(candidates, key=values.__getitem__))
-        curves[setting] = values[order].data, {name: each[order] for name, each in folds.items()}
+        curves[setting] = values[order], {label: each[order] for label, each in shown.items()}
     return curves
-
-
-def _folds(results: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Return the scores of all candidates by name, of shape (n_candidates, n_folds)."""
-    folds: dict[str, list[Any]] = {}
-    for key, column in results.items():
-        split, _, name = key.partition("_test_")
-        if split.startswith("split"):
-            folds.setdefault(names.get(name, name), []).append(column)
-    return {name: np.stack(columns, axis=1).astype(float) for name, columns in folds.items()}
 
 
 def _number(param: str, value: Any) -> float:
@@ -255,12 +265,3 @@ def _number(param: str, value: Any) -> float:
         raise ValueError(
             f"A curve needs numbers, but the search varied {param} over values such as {value!r}."
         ) from error
-
-
-def _as_error(name: str, values: np.ndarray) -> tuple[str, np.ndarray]:
-    """Return a score as it is shown, an error where its name says that it can be one."""
-    if name in SHARES:
-        return SHARES[name], 1 - values
-    if name.startswith("neg_"):
-        return name.removeprefix("neg_").replace("_", " "), -values
-    return name.replace("_", " "), values

@@ -27,16 +27,6 @@ class View:
     made: dict[str, np.ndarray]
 
 
-def check_generates(estimator: Any) -> None:
-    """Raise a TypeError unless this generates missing modalities."""
-    if not hasattr(estimator, "generate_missing"):
-        raise TypeError(
-            "estimator must generate missing modalities. Got "
-            f"{type(estimator).__name__}; take best_estimator_ of a search, and the step of a "
-            "pipeline, with what the steps before it make of X."
-        )
-
-
 def first_rows(data: Any, n_rows: int) -> Any:
     """Return the first rows of whatever an estimator takes."""
     if isinstance(data, Mapping):

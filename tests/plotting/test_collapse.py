@@ -76,6 +76,15 @@ def test_errors_say_what_is_asked_for(fitted):
         PosteriorCollapseDisplay.from_estimator(fitted, tiny.X, of="decoder")
 
 
+@pytest.mark.parametrize("of", ["encoder", "prior"])
+def test_thresholds_may_be_ones_own(fitted, of):
+    thresholds = np.geomspace(0.01, 100, 7)
+    display = PosteriorCollapseDisplay.from_estimator(
+        fitted, tiny.X, tiny.Y, tiny.M, of=of, thresholds=thresholds
+    )
+    np.testing.assert_array_equal(display.line_.get_xdata(), thresholds)
+
+
 def test_keywords_reach_the_line(rng):
     display = VarianceDisplay.from_predictions(rng.random((9, 2)), line_kw={"color": "#123456"})
     assert display.line_.get_color() == "#123456"

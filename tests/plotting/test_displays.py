@@ -26,7 +26,10 @@ RNG = np.random.default_rng(0)
 TRUE = RNG.normal(size=(30, 4))
 HISTORY = {"train_loss": [3.0, 2.0, 1.5], "train_kl": [1.0, 2.0, 3.0], "valid_loss": [3.0, 2, 2]}
 CURVES = {
-    f"lam={lam}": (np.array([0.0, 1.0]), {"accuracy": RNG.random((2, 3)), "r": RNG.random((2, 3))})
+    f"lam={lam}": (
+        np.array([0.0, 1.0]),
+        {"a": RNG.random((2, 3)), "b": RNG.random((2, 3))},
+    )
     for lam in (1, 10)
 }
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_cmmd import CMMDClassifier, Modality
 from sklearn_cmmd.plotting import GeneratedImagesDisplay
@@ -132,8 +133,18 @@ def test_an_ensemble_generates_too(ensemble):
     np.testing.assert_allclose(shown(display, 1), made.reshape(8, 1, 3))
 
 
-def test_what_generates_nothing_is_refused(fitted):
-    with pytest.raises(TypeError, match=r"generate missing modalities. Got Pipeline; take"):
-        GeneratedImagesDisplay.from_estimator(make_pipeline(fitted), tiny.X, tiny.M)
+def test_what_holds_an_estimator_generates_by_it():
+    pipe = make_pipeline(StandardScaler(), tiny.CMMDClassifier(**tiny.TINY))
+    pipe.fit(tiny.X, tiny.Y, cmmdclassifier__X_missing=tiny.M)
+    display = GeneratedImagesDisplay.from_estimator(
+        pipe, tiny.X, tiny.M, image_shape=(1, 3), n_samples=0
+    )
+    made = pipe[-1].generate_missing(pipe[:-1].transform(tiny.X[:8]))
+    np.testing.assert_array_equal(shown(display, 1), made.reshape(8, 1, 3))
+
+
+def test_what_generates_nothing_is_refused():
+    with pytest.raises(TypeError, match="StandardScaler generates nothing"):
+        GeneratedImagesDisplay.from_estimator(StandardScaler(), tiny.X, tiny.M)
     with pytest.raises(ValueError, match="fitted without X_missing"):
         GeneratedImagesDisplay.from_estimator(tiny.fit(M=None), tiny.X, tiny.M)

@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.metrics import make_scorer, zero_one_loss
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 from sklearn.pipeline import make_pipeline
 
+from sklearn_cmmd.metrics import make_generation_scorer
 from sklearn_cmmd.plotting import OmegaCurveDisplay
 
 X = np.arange(60.0)[:, None]
@@ -36,11 +38,11 @@ class Number(RegressorMixin, Thresholded):
     pass
 
 
-def search(grid, scoring=("accuracy", "neg_log_loss"), estimator=None, **params):
-    scoring = list(scoring) if isinstance(scoring, tuple) else scoring
-    refit = scoring[0] if isinstance(scoring, list) else True
+def search(grid, scoring=("accuracy", "neg_log_loss"), estimator=None, refit=None):
+    if refit is None:
+        refit = scoring[0] if isinstance(scoring, tuple) else True
     model = Thresholded() if estimator is None else estimator
-    return GridSearchCV(model, grid, scoring=scoring, cv=3, refit=refit, **params).fit(X, Y)
+    return GridSearchCV(model, grid, scoring=scoring, cv=3, refit=refit).fit(X, Y)
 
 
 @pytest.fixture(scope="module")
@@ -55,16 +57,16 @@ def by_omega(search, name):
 
 def test_the_lines_are_means_over_folds_by_omega(two):
     display = OmegaCurveDisplay.from_cv_results(two)
-    (error,), (log_loss,) = display.lines_["accuracy"], display.lines_["neg_log_loss"]
+    (error,), (log_loss,) = display.lines_["error rate"], display.lines_["log loss"]
     assert error.get_xdata().tolist() == [0.0, 0.4, 1.0]
     np.testing.assert_allclose(error.get_ydata(), 1 - by_omega(two, "mean_test_accuracy"))
     np.testing.assert_allclose(log_loss.get_ydata(), -by_omega(two, "mean_test_neg_log_loss"))
-    assert [axes.get_ylabel() for axes in display.axes_] == ["error", "log loss"]
+    assert [axes.get_ylabel() for axes in display.axes_] == ["error rate", "log loss"]
     assert [axes.get_xlabel() for axes in display.axes_] == ["ω", "ω"]
 
 
 def test_the_bands_are_one_standard_deviation_up_and_down(two):
-    (band,) = OmegaCurveDisplay.from_cv_results(two).bands_["accuracy"]
+    (band,) = OmegaCurveDisplay.from_cv_results(two).bands_["error rate"]
     mean, std = (by_omega(two, f"{name}_test_accuracy") for name in ("mean", "std"))
     drawn = band.get_paths()[0].vertices
     for x, low, high in zip([0, 0.4, 1], 1 - mean - std, 1 - mean + std, strict=True):
@@ -84,7 +86,7 @@ def test_each_setting_of_the_others_has_a_line_that_differs_in_more_than_colour(
     found = search({"omega": [0.1, 0.9], "lam": [1.0, 2.0]})
     display = OmegaCurveDisplay.from_cv_results(found, scores=["accuracy"])
     assert len(display.axes_) == 1
-    lines = display.lines_["accuracy"]
+    lines = display.lines_["error rate"]
     assert [line.get_label() for line in lines] == ["lam=1.0", "lam=2.0"]
     assert len({(line.get_linestyle(), line.get_marker()) for line in lines}) == 2
     frame = pd.DataFrame(found.cv_results_)
@@ -94,14 +96,14 @@ def test_each_setting_of_the_others_has_a_line_that_differs_in_more_than_colour(
 
 def test_candidates_that_do_not_have_omega_are_left_out():
     found = search([{"omega": [0.2, 0.8]}, {"lam": [3.0]}])
-    (line,) = OmegaCurveDisplay.from_cv_results(found).lines_["accuracy"]
+    (line,) = OmegaCurveDisplay.from_cv_results(found).lines_["error rate"]
     assert line.get_xdata().tolist() == [0.2, 0.8]
 
 
 def test_the_results_alone_are_enough(two):
     display = OmegaCurveDisplay.from_cv_results(two.cv_results_)
     assert display.chosen is None
-    assert list(display.lines_) == ["accuracy", "neg_log_loss"]
+    assert list(display.lines_) == ["error rate", "log loss"]
 
 
 def test_the_name_of_a_step_may_be_left_out():
@@ -113,7 +115,7 @@ def test_the_name_of_a_step_may_be_left_out():
 @pytest.mark.parametrize(
     ("scoring", "estimator", "label"),
     [
-        (None, Thresholded(), "error"),
+        (None, Thresholded(), "error rate"),
         (None, Number(), "R²"),
         ("neg_mean_squared_error", Number(), "mean squared error"),
         (lambda est, X, y: est.omega, Thresholded(), "<lambda>"),
@@ -122,6 +124,19 @@ def test_the_name_of_a_step_may_be_left_out():
 def test_a_single_score_has_its_name(scoring, estimator, label):
     found = search({"omega": [0.2, 0.8]}, scoring=scoring, estimator=estimator)
     assert OmegaCurveDisplay.from_cv_results(found).axes_[0].get_ylabel() == label
+
+
+def test_the_sign_of_an_error_is_turned_back_whatever_its_name():
+    made = make_generation_scorer(lambda X_missing, generated: 0.25)
+    scoring = {"loss": make_scorer(zero_one_loss, greater_is_better=False), "good": "accuracy"}
+    results = search({"omega": [0.2, 0.8]}, scoring=scoring, refit=False)
+    results.scorer_["made"] = made
+    for i in range(3):
+        results.cv_results_[f"split{i}_test_made"] = np.full(2, -0.25)
+    shown = OmegaCurveDisplay.from_cv_results(results)
+    (loss,), (good,), (made_line,) = (shown.lines_[name] for name in ("loss", "good", "made"))
+    np.testing.assert_allclose(loss.get_ydata(), 1 - good.get_ydata())
+    assert made_line.get_ydata().tolist() == [0.25, 0.25]
 
 
 def test_another_parameter_may_be_drawn_against():
@@ -135,13 +150,13 @@ def test_rounds_of_a_search_by_halving_are_lines():
         Thresholded(), {"omega": [0.1, 0.5, 0.9]}, cv=3, factor=2, random_state=0
     ).fit(X, Y)
     display = OmegaCurveDisplay.from_cv_results(found)
-    assert [line.get_label() for line in display.lines_["accuracy"]] == ["iter=0", "iter=1"]
+    assert [line.get_label() for line in display.lines_["error rate"]] == ["iter=0", "iter=1"]
 
 
 def test_a_fit_that_failed_leaves_a_gap(two):
     results = dict(two.cv_results_)
     results["split1_test_accuracy"] = results["split1_test_accuracy"] * [np.nan, 1, 1]
-    (line,) = OmegaCurveDisplay.from_cv_results(results).lines_["accuracy"]
+    (line,) = OmegaCurveDisplay.from_cv_results(results).lines_["error rate"]
     assert np.isnan(line.get_ydata()).tolist() == [False, False, True]
 
 
