@@ -46,8 +46,6 @@ class BaseCMMD(Reported, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infe
     # The loss of rows held out that early stopping watches.
     _watched: ClassVar[str] = "loss"
     _kind_of_y: ClassVar[type[Targets]] = Classes
-    # Nothing else takes X_missing, so that a user need not request it.
-    __metadata_request__fit: ClassVar[dict[str, bool]] = {"X_missing": True}
     __metadata_request__partial_fit: ClassVar[dict[str, bool]] = {"X_missing": True}
 
     observed: Sequence[Modality] | None = None
@@ -123,8 +121,7 @@ class BaseCMMD(Reported, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infe
             If the loss becomes infinite or NaN. The weights of the last good epoch are kept, and
             the estimator is fitted with them.
         """
-        check_scorers()
-        self._check_something_to_learn(y, X_missing)
+        self._check_fit(y, X_missing)
         warn_of_tie(tie_of_callers())
         return self._fit(X, y, X_missing, sample_weight, init_from)
 
@@ -225,6 +222,11 @@ class BaseCMMD(Reported, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infe
 
         both = self._over_pairs(pairs, compute).astype(pairs.x.dtype, copy=False)
         return both[:, 0], both[:, 1]
+
+    def _check_fit(self, y: Any, X_missing: Any) -> None:
+        """Raise a ValueError if there is nothing to learn, or a search could not score it."""
+        check_scorers()
+        self._check_something_to_learn(y, X_missing)
 
     def _check_something_to_learn(self, y: Any, X_missing: Any) -> None:
         raise NotImplementedError

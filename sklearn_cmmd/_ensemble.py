@@ -24,7 +24,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_cmmd._averaged import AveragedPredictions
 from sklearn_cmmd._base import BaseCMMD
-from sklearn_cmmd._callers import check_scorers
 from sklearn_cmmd._classifier import CMMDClassifier
 from sklearn_cmmd._fitting import unchanged_by_errors
 from sklearn_cmmd._generative import GenerativeMixin
@@ -147,7 +146,6 @@ class CMMDEnsemble(
     """
 
     _groups: ClassVar[dict[str, Any]] = {"estimator": CMMDClassifier}
-    __metadata_request__fit: ClassVar[dict[str, bool]] = {"X_missing": True}
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "estimator": [BaseCMMD, None],
         "n_estimators": [Interval(Integral, 2, None, closed="left")],
@@ -192,8 +190,7 @@ class CMMDEnsemble(
             As `fit` of the members raises them; also if there are fewer rows or groups than
             members, or `generators` are no regressors.
         """
-        check_scorers()
-        self._member()._check_something_to_learn(y, X_missing)
+        self._member()._check_fit(y, X_missing)
         check_generators(self.generators)
         with unchanged_by_errors(self):
             return self._fit(unwrapped(X, "X"), y, X_missing, sample_weight, groups)

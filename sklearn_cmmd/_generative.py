@@ -1,7 +1,7 @@
 """What all estimators that generate the missing modalities have in common."""
 
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -18,6 +18,8 @@ class GenerativeMixin:
     """Generation of the missing modalities, for estimators that have `_generated`."""
 
     _plan: Plan
+    # Nothing else takes X_missing, so that a user need not request it.
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"X_missing": True}
 
     @property
     def _missing_side(self) -> Side:

@@ -159,28 +159,27 @@ def _check_same(true: Table, made: Table, draws: bool) -> None:
 
 
 def _check_columns(true: Table, made: Table, key: str, width: int, draws: bool) -> None:
+    """Raise a ValueError unless rows of a modality have one shape and the same names."""
     row, found = true.shapes.get(key, (width,)), made.shapes.get(key, (made.widths[key],))
-    is_frame = key in made.names
-    if draws:
-        fits = found[0] % width == 0 if is_frame else len(found) > 1 and found[1:] == row
-        fits |= not is_frame and len(found) > 1 and prod(found[1:]) == width
-        expected = f"draws of shape {('n_draws', *row)}".replace("'", "")
-    else:
+    names, got = true.names.get(key), made.names.get(key)
+    if not draws:
         fits, expected = found == row, f"values of shape {row}"
+    else:
+        expected = f"draws of shape ({', '.join(['n_draws', *map(str, row)])})"
+        fits = len(found) > 1 and prod(found[1:]) == width
+        if getattr(got, "nlevels", 1) == 2:  # a DataFrame, with the draws of a column side by side
+            fits = found[0] % width == 0
     if not fits:
         raise ValueError(
             f"{made.title(key)} must hold {expected} for each row, as {true.title(key)} has it. "
             f"Got {found} instead."
         )
-    if is_frame and key in true.names:
-        names = list(true.names[key])
-        got = list(made.names[key])
-        if draws:
-            got = [each[0] for each in got[:: found[0] // width]]
-        if names != got:
+    if names is not None and got is not None:
+        ours = [name for name, _ in got[:: found[0] // width]] if draws else list(got)
+        if list(names) != ours:
             raise ValueError(
                 f"{made.title(key)} must have the columns of {true.title(key)}, in their order: "
-                f"{names}. Got {got} instead."
+                f"{list(names)}. Got {ours} instead."
             )
 
 

@@ -10,7 +10,9 @@ from sklearn.utils.metadata_routing import UNUSED
 
 from sklearn_cmmd._callers import UNROUTED
 from sklearn_cmmd.data.containers import is_mapping
-from sklearn_cmmd.metrics._generated import energy_score, interval_coverage, missing_rmse
+from sklearn_cmmd.metrics._draws import energy_score
+from sklearn_cmmd.metrics._errors import missing_rmse
+from sklearn_cmmd.metrics._intervals import interval_coverage
 
 RESPONSES = ("mean", "draws", "interval")
 COVERAGE = 0.9

@@ -243,9 +243,18 @@ def test_scores_move_with_the_units_and_ignore_the_order_of_draws(true, draws, u
     assert missing_rmse(true, true) == 0
 
 
+TWO = pd.DataFrame(TRUE[:, :2], columns=["a", "b"])
 BAD = {
     "draws for means": (lambda: missing_rmse(TRUE, DRAWS), r"must hold values of shape \(4,\)"),
     "means for draws": (lambda: crps(TRUE, MADE), r"must hold draws of shape \(n_draws, 4\)"),
+    "a frame of means for draws": (
+        lambda: crps(pd.DataFrame(TRUE), pd.DataFrame(MADE)),
+        r"must hold draws of shape \(n_draws, 4\)",
+    ),
+    "a frame of other draws": (
+        lambda: crps(TWO, pd.concat({"b": TWO, "a": TWO}, axis=1)),
+        r"must have the columns of X_missing, in their order: \['a', 'b'\]",
+    ),
     "one draw": (lambda: energy_score(TRUE, DRAWS[:, :1]), "at least two"),
     "other columns": (lambda: missing_rmse(TRUE, MADE[:, :2]), "X_missing has it. Got"),
     "other rows": (
