@@ -59,9 +59,7 @@ fits = {}
 for omega in (0.0, 0.2, 1.0):
     fits[omega] = sklearn.clone(model).set_params(omega=omega).fit(X, y, X_missing=M)
     name = f"ω = {omega}"
-    PosteriorCollapseDisplay.from_estimator(
-        fits[omega], X_test, y_test, M_test, name=name, ax=left
-    )
+    PosteriorCollapseDisplay.from_estimator(fits[omega], X_test, y_test, M_test, name=name, ax=left)
     VarianceDisplay.from_estimator(fits[omega], X_test, name=name, ax=right)
 
 # %%

@@ -94,7 +94,8 @@ class TrainingDisplay:
         member : int, default=None
             Number of the member of an ensemble to show. None shows all of them in one.
         terms : list of str, default=None
-            Terms to show, in this order: names of ``history_`` without "train_". None shows all.
+            Terms to show, in this order, such as "kl": what follows ``train_`` in the names of
+            ``history_``. None shows all.
         ax : matplotlib Axes, or array of them, default=None
             Axes in whose place the panels are drawn, or one for each term. None makes a figure.
         line_kw : dict, default=None
