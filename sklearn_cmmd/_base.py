@@ -21,6 +21,7 @@ from sklearn_cmmd._fitting import (
     unchanged_by_errors,
 )
 from sklearn_cmmd._inference import Inference
+from sklearn_cmmd._report import Facts, Reported, facts_of_fit
 from sklearn_cmmd.data.batch import Batch
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.targets import Classes, Targets
@@ -38,7 +39,7 @@ from sklearn_cmmd.training.surroundings import surroundings
 
 
 @parameters
-class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Inference):
+class BaseCMMD(Reported, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Inference):
     """What `CMMDClassifier`, `CMMDRegressor` and `CMMDTransformer` have in common."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
@@ -263,6 +264,9 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Inference):
         if trained.derailed is not None:
             warnings.warn(trained.derailed, DerailedWarning, stacklevel=4)
         return self
+
+    def _facts(self) -> list[Facts]:
+        return facts_of_fit(self) if hasattr(self, "module_") else []
 
     @property
     def _n_features_out(self) -> int:

@@ -260,9 +260,12 @@ def take_in(estimator: Any, trained: Trained, partial: bool) -> None:
     # They are worth three times the weights, and only a fit that goes on needs them.
     estimator._moments = trained.moments if partial or estimator.warm_start else {}
     estimator.best_epoch_ = estimator.n_iter_ + trained.best_epoch
+    before, after = [np.nan] * estimator.n_iter_, [np.nan] * trained.n_epochs
+    earlier, later = estimator.history_, trained.history
+    estimator.history_ = {
+        name: earlier.get(name, before) + later.get(name, after) for name in earlier | later
+    }
     estimator.n_iter_ += trained.n_epochs
-    for name, values in trained.history.items():
-        estimator.history_[name] = estimator.history_.get(name, []) + values
     estimator.best_validation_score_ = None if trained.best_loss is None else -trained.best_loss
     estimator.batch_size_ = schedule.batch_size
     estimator.max_epochs_ = schedule.max_epochs

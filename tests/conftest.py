@@ -1,5 +1,7 @@
 """Shared fixtures: one torch thread, small networks, a part of the embedded digits."""
 
+import os
+
 import hypothesis
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from sklearn_cmmd import Networks
 from sklearn_cmmd.datasets import load_multiple_features
 
 torch.set_num_threads(1)
+os.environ.setdefault("MPLBACKEND", "Agg")  # no window opens
 # No test reads the clock: what is loaded at first use would count as a slow example.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")

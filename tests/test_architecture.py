@@ -22,6 +22,7 @@ LAYERS = [
     {"_fitting"},
     {"_generative"},
     {"_inference"},
+    {"_report"},
     {"_base"},
     {"_classifier", "_regressor", "_transformer"},
     {"crossfit"},
@@ -31,6 +32,7 @@ LAYERS = [
     {"model_selection"},
     {"datasets"},
     {"inspection"},
+    {"plotting"},
 ]
 
 
@@ -84,7 +86,7 @@ def test_importing_does_not_import_matplotlib_pandas_or_captum():
         "import sys, torch, skorch, sklearn.preprocessing, sklearn.model_selection\n"
         "before = set(sys.modules)\n"
         "import sklearn_cmmd, sklearn_cmmd.datasets, sklearn_cmmd.model_selection\n"
-        "import sklearn_cmmd.inspection, sklearn_cmmd.metrics\n"
+        "import sklearn_cmmd.inspection, sklearn_cmmd.metrics, sklearn_cmmd.plotting\n"
         "ours = {name.split('.')[0] for name in set(sys.modules) - before}\n"
         "assert not {'matplotlib', 'pandas', 'captum'} & ours, ours\n"
     )

@@ -13,8 +13,10 @@ import sklearn_cmmd.datasets
 import sklearn_cmmd.inspection
 import sklearn_cmmd.metrics
 import sklearn_cmmd.model_selection
+import sklearn_cmmd.plotting
 from sklearn_cmmd import CMMDClassifier, CMMDRegressor, CMMDTransformer
 
+DISPLAYS = [getattr(sklearn_cmmd.plotting, name) for name in sklearn_cmmd.plotting.__all__]
 PUBLIC = [
     *(getattr(sklearn_cmmd, name) for name in sklearn_cmmd.__all__ if name != "__version__"),
     *(getattr(sklearn_cmmd.datasets, name) for name in sklearn_cmmd.datasets.__all__),
@@ -26,13 +28,23 @@ PUBLIC = [
         if not name.startswith("neg_")
     ),
     sklearn_cmmd.model_selection.SemiSupervisedSplit,
+    *DISPLAYS,
 ]
-METHODS = [
-    getattr(cls, name)
-    for cls in (CMMDClassifier, CMMDRegressor, CMMDTransformer)
-    for name in sorted(vars(cls))
-    if not name.startswith(("_", "set_")) and inspect.isfunction(getattr(cls, name))
-] + [CMMDClassifier.transform, CMMDClassifier.posterior, CMMDClassifier.generate_missing]
+METHODS = (
+    [
+        getattr(cls, name)
+        for cls in (CMMDClassifier, CMMDRegressor, CMMDTransformer)
+        for name in sorted(vars(cls))
+        if not name.startswith(("_", "set_")) and inspect.isfunction(getattr(cls, name))
+    ]
+    + [
+        getattr(cls, name)
+        for cls in DISPLAYS
+        for name in dir(cls)
+        if not name.startswith("_") and callable(getattr(cls, name))
+    ]
+    + [CMMDClassifier.transform, CMMDClassifier.posterior, CMMDClassifier.generate_missing]
+)
 
 
 def parameters(documented):
