@@ -13,7 +13,7 @@ ROOT = Path(sklearn_cmmd.__file__).parent
 
 # A module may import from its own layer and from those above it in this list.
 LAYERS = [
-    {"exceptions", "_random", "_device", "_callers", "_spelling"},
+    {"exceptions", "_random", "_device", "_callers", "_spelling", "_files"},
     {"data"},
     {"networks"},
     {"objective"},
