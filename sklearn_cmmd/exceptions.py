@@ -1,4 +1,4 @@
-"""Warnings of the package, so that each can be filtered or made an error by its class."""
+"""Warnings and errors of the package, so that each can be told by its class."""
 
 from sklearn.exceptions import ConvergenceWarning
 
@@ -9,6 +9,7 @@ __all__ = [
     "DerailedWarning",
     "DeviceWarning",
     "InterruptedWarning",
+    "ModelFileError",
     "ReencodedLabelsWarning",
     "ResumeWarning",
     "RowOrderWarning",
@@ -64,3 +65,7 @@ class InterruptedWarning(CMMDWarning):
 
 class TiedSearchWarning(CMMDWarning):
     """Candidates of a search have one score, and the first of them is refitted."""
+
+
+class ModelFileError(ValueError):
+    """A file is not one that `save` wrote, is damaged, or is of a later format."""

@@ -20,6 +20,7 @@ LAYERS = [
     {"groups", "params", "plan"},
     {"training"},
     {"_fitting"},
+    {"persistence"},
     {"_generative"},
     {"_inference"},
     {"_base"},
@@ -27,6 +28,7 @@ LAYERS = [
     {"crossfit"},
     {"_averaged"},
     {"_ensemble"},
+    {"_load"},
     {"model_selection"},
     {"datasets"},
 ]
