@@ -146,8 +146,11 @@ def _header(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes
     place = 0
     for name, array in arrays.items():
         offsets = [place, place + array.nbytes]
-        code = CODES[array.dtype.newbyteorder("<")]
-        entries[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": offsets}
+        entries[name] = {
+            "dtype": CODES[array.dtype],
+            "shape": list(array.shape),
+            "data_offsets": offsets,
+        }
         place += array.nbytes
     header = _json(entries).encode()
     return header + b" " * (-len(header) % 8)
@@ -158,8 +161,7 @@ def _json(value: Any) -> str:
 
 
 def _bytes_of(array: np.ndarray) -> memoryview:
-    little = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
-    return little.reshape(-1).view(np.uint8).data
+    return array.reshape(-1).view(np.uint8).data
 
 
 def _most_header(n_bytes: int) -> float:
@@ -195,6 +197,7 @@ def _parsed(header: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         entries = json.loads(header)
         about = json.loads(entries.pop("__metadata__")[KEY])
+        del about["crc32"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Damaged(f"its header cannot be read: {type(error).__name__}") from error
     if not isinstance(about, dict):

@@ -14,7 +14,7 @@ from sklearn_cmmd.persistence.container import Damaged
 from sklearn_cmmd.persistence.types import check_fields
 from sklearn_cmmd.persistence.writing import INDEX_DTYPES, REGRESSORS
 
-ARRAY_DTYPE = re.compile(r"[<>|]([biuf][1248]|[mM]8(\[\w+\])?|[US]\d{1,9})")
+ARRAY_DTYPE = re.compile(r"[<>|]([biuf][1248]|[mM]8(\[\w+\])?|U\d{1,9})")
 LAST_CHARACTER = 0x10FFFF
 
 
@@ -74,7 +74,7 @@ class Reader:
         dtype, item = parts
         if not ARRAY_DTYPE.fullmatch(dtype):
             raise Damaged(f"the number at {at} is of an unknown kind")
-        return np.dtype(dtype[:2] if dtype[1] in "US" else dtype).type(self.value(item, at))
+        return np.dtype(dtype[:2] if dtype[1] == "U" else dtype).type(self.value(item, at))
 
     def _items(self, parts: Any, at: str) -> list[Any]:
         items = self.value(parts, at)
@@ -183,10 +183,10 @@ def is_finite(array: np.ndarray) -> bool:
 
 def _array_of(numbers: np.ndarray, dtype: np.dtype, at: str) -> np.ndarray:
     """Return the array of this dtype that has these numbers."""
-    word = {"m": "<i8", "M": "<i8", "U": "<u4", "S": "|u1"}.get(dtype.kind)
+    word = {"m": "<i8", "M": "<i8", "U": "<u4"}.get(dtype.kind)
     if numbers.dtype != (dtype.newbyteorder("<") if word is None else np.dtype(word)):
         raise Damaged(f"the array {at!r} is of {numbers.dtype} and not of {dtype}")
-    if dtype.kind not in "US":
+    if dtype.kind != "U":
         return numbers.astype(dtype) if word is None else numbers.view(dtype)
     if dtype.itemsize != numbers.itemsize * numbers.shape[-1]:
         raise Damaged(f"the array {at!r} has strings of another length than {dtype}")

@@ -66,8 +66,8 @@ class Writer:
 
     def array(self, array: np.ndarray, at: str) -> None:
         """Put an array of numbers into the file."""
-        if array.dtype.newbyteorder("<") not in CODES:
-            raise _refusal(f"an array of {array.dtype}", at)
+        if array.dtype not in CODES:
+            raise _refusal(f"Array of {array.dtype}", at)
         self.arrays[at] = array
 
     def _items(self, items: Any, at: str) -> Any:
@@ -81,6 +81,8 @@ class Writer:
 
     def _array(self, array: np.ndarray, at: str) -> dict[str, Any]:
         if array.dtype.kind == "O":
+            if not all([isinstance(item, str) for item in array.flat]):
+                raise _refusal("Array of objects", at)
             return {"objects": [list(array.shape), self.value(array.ravel().tolist(), at)]}
         # BLAS may add in another order where the axes lie in another order.
         is_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
@@ -88,6 +90,8 @@ class Writer:
         return {"array": [array.dtype.str, "F" if is_fortran else "C"]}
 
     def _scalar(self, scalar: np.generic, at: str) -> dict[str, Any]:
+        if scalar.dtype not in CODES and scalar.dtype.kind != "U":
+            raise _refusal(type(scalar).__name__, at)
         return {"scalar": [scalar.dtype.str, self.value(scalar.item(), at)]}
 
     def _span(self, span: slice | range, at: str) -> dict[str, Any]:
@@ -98,8 +102,7 @@ class Writer:
         return {"path": self.value(os.fspath(path), at)}
 
     def _random_state(self, state: np.random.RandomState, at: str) -> dict[str, Any]:
-        name, keys, *rest = state.get_state(legacy=True)
-        return {"RandomState": [name, self._array(np.asarray(keys), at), *rest]}
+        return {"RandomState": self._items(list(state.get_state(legacy=True)), at)}
 
     def _own(self, own: OwnNetwork, at: str) -> dict[str, Any]:
         if not self.own_networks:
@@ -124,14 +127,16 @@ class Writer:
         """Write names of columns of pandas; a Series of them as an Index."""
         import pandas as pd
 
+        if not isinstance(index, (pd.Index, pd.Series)):
+            raise _refusal(type(index).__name__, at)
         if isinstance(index, pd.MultiIndex):
             return {"multiindex": [self.value(list(part), at) for part in (index, index.names)]}
         if isinstance(index, pd.RangeIndex):
             names = "start", "stop", "step", "name"
             return {"rangeindex": [self.value(getattr(index, name), at) for name in names]}
         dtype = str(index.dtype)
-        if not isinstance(index, (pd.Index, pd.Series)) or dtype not in INDEX_DTYPES:
-            raise _refusal(f"a {type(index).__name__} of {dtype}", at)
+        if dtype not in INDEX_DTYPES:
+            raise _refusal(f"{type(index).__name__} of {dtype}", at)
         return {"index": [dtype, self.value(index.tolist(), at), self.value(index.name, at)]}
 
     def _record(self, value: Any, at: str) -> dict[str, Any]:
@@ -143,7 +148,7 @@ class Writer:
             changed = {k: v for k, v in params if repr(v) != repr(defaults[k].default)}
             return {"regressor": [kind.__name__, self.value(changed, at)]}
         if not (is_dataclass(value) and kind.__module__.startswith("sklearn_cmmd.")):
-            raise _refusal(f"a {kind.__name__}", at)
+            raise _refusal(kind.__name__, at)
         parts = {field.name: getattr(value, field.name) for field in fields(kind) if field.init}
         parts |= _own_networks_of(value)
         return {kind.__name__: {k: self.value(v, f"{at}/{k}") for k, v in parts.items()}}
@@ -157,17 +162,16 @@ def _refusal(what: str, at: str) -> TypeError:
 
 
 def _is_pandas(value: Any) -> bool:
-    return type(value).__module__.startswith("pandas.")
+    return type(value).__module__.split(".")[0] == "pandas"
 
 
 def _numbers_of(array: np.ndarray) -> np.ndarray:
     """Return dates as numbers, and strings as the numbers of their characters, the last axis."""
     if array.dtype.kind in "mM":
         return array.view(np.int64)
-    if array.dtype.kind in "US":
-        word = np.uint32 if array.dtype.kind == "U" else np.uint8
-        return np.ascontiguousarray(array)[..., None].view(word)
-    return array
+    if array.dtype.kind == "U":
+        return np.ascontiguousarray(array[..., None]).view(np.uint32)
+    return array.astype(array.dtype.newbyteorder("<"), copy=False)
 
 
 def _own_networks_of(value: Any) -> dict[str, Any]:
