@@ -6,6 +6,7 @@ from typing import Any, cast
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
+from sklearn_cmmd._base import BaseCMMD
 from sklearn_cmmd.crossfit.errors import Errors, ErrorSizes, ViewErrors
 from sklearn_cmmd.crossfit.members import Member
 from sklearn_cmmd.crossfit.mixture import Mixture
@@ -125,7 +126,8 @@ class SavedEnsemble(Saveable):
 
 def check_members(members: list[Any], template: Any) -> None:
     """Raise `Damaged` unless all members are of one kind and see the same columns."""
-    require(members and all([type(each) is type(template) for each in members]), "a member")
+    require(isinstance(template, BaseCMMD) and members, "the estimator of the members")
+    require(all([type(each) is type(template) for each in members]), "a member")
     require(all([_seen(each) == _seen(members[0]) for each in members]), "what a member sees")
 
 
@@ -163,19 +165,20 @@ def check_regression(regression: Any, row: np.ndarray, n_columns: int) -> None:
 
 
 def _check_forest(forest: Forest, n_features: int) -> None:
-    """Raise `Damaged` unless each way through the trees ends, at a leaf."""
-    n_nodes = len(forest.left)
+    """Raise `Damaged` unless each way through a tree goes onwards in it, and ends at a leaf."""
+    n_nodes, n_trees = forest.left.size, forest.roots.size
     own, children = np.arange(n_nodes), (forest.left, forest.right)
-    for nodes in (forest.roots, forest.feature, *children):
-        require(nodes.dtype.kind == "i", "a tree")
-    for nodes in (forest.feature, forest.threshold, *children):
-        require(nodes.shape == (n_nodes,), "a tree")
+    require(is_vector(forest.roots, n_trees, "i"), "a tree")
+    require(is_vector(forest.threshold, n_nodes), "a tree")
+    require(all([is_vector(each, n_nodes, "i") for each in (forest.feature, *children)]), "a tree")
+    sizes = np.diff(np.append(forest.roots, n_nodes))
+    require(n_trees and forest.roots[0] == 0 and sizes.min() > 0, "the first node of a tree")
+    ends = np.repeat(np.append(forest.roots[1:], n_nodes), sizes)
     is_leaf = forest.left == own
     require((forest.right[is_leaf] == own[is_leaf]).all(), "a leaf")
     for child in children:
-        require((child[~is_leaf] > own[~is_leaf]).all() and (child < n_nodes).all(), "a tree")
-    require(((forest.feature >= 0) & (forest.feature < n_features)).all(), "a tree")
-    require(((forest.roots >= 0) & (forest.roots < n_nodes)).all() and len(forest.roots), "a tree")
+        require(((child > own) | is_leaf).all() and (child < ends).all(), "the way in a tree")
+    require(((forest.feature >= 0) & (forest.feature < n_features)).all(), "what a tree asks")
     require(len(forest.values) == is_leaf.sum(), "what leaves predict")
 
 

@@ -174,6 +174,7 @@ def _check_kind(estimator: Any, plan: Plan) -> None:
     predicts = is_classifier(estimator) or is_regressor(estimator)
     is_mine = isinstance(targets, estimator._kind_of_y)
     require(is_mine or (targets is None and not predicts), "what is predicted")
+    require(isinstance(estimator.device, str), "the device")
     for name in ("objective", "networks"):
         group = estimator.group(name)
         require(type(group) is estimator._groups[name], name)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from math import isfinite
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from sklearn_cmmd.persistence.writing import INDEX_DTYPES, REGRESSORS
 
 ARRAY_DTYPE = re.compile(r"[<>|]([biuf][1248]|[mM]8(\[\w+\])?|U\d{1,9})")
 LAST_CHARACTER = 0x10FFFF
+STATE_LENGTH = 624  # of the Mersenne Twister
 
 
 class Reader:
@@ -40,6 +42,8 @@ class Reader:
         """Return what was written as the value that it was; `Damaged` says that it is none."""
         if isinstance(written, list):
             return [self.value(item, f"{at}/{number}") for number, item in enumerate(written)]
+        if isinstance(written, float) and not isfinite(written):
+            raise Damaged(f"the number at {at} is infinite or NaN")
         if not isinstance(written, dict):
             return written
         ((form, parts),) = written.items()
@@ -77,8 +81,11 @@ class Reader:
         return np.dtype(dtype[:2] if dtype[1] == "U" else dtype).type(self.value(item, at))
 
     def _items(self, parts: Any, at: str) -> list[Any]:
+        is_array = isinstance(parts, dict) and list(parts) == ["array"]
+        if not (is_array or isinstance(parts, list)):
+            raise Damaged(f"there are no items at {at}")
         items = self.value(parts, at)
-        found: list[Any] = items.tolist() if isinstance(items, np.ndarray) else list(items)
+        found: list[Any] = items.tolist() if is_array else items
         return found
 
     def _tuple(self, parts: Any, at: str) -> tuple[Any, ...]:
@@ -100,8 +107,10 @@ class Reader:
         return Path(parts)
 
     def _random_state(self, parts: Any, at: str) -> np.random.RandomState:
-        state = np.random.RandomState()
-        state.set_state(tuple(self._items(parts, at)))
+        state, found = np.random.RandomState(), self._items(parts, at)
+        if type(found[2]) is not int or not 0 <= found[2] <= STATE_LENGTH:
+            raise Damaged(f"the stream of random numbers at {at} is none")
+        state.set_state(tuple(found))
         return state
 
     def _own(self, parts: Any, at: str) -> Any:

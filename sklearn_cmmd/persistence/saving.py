@@ -136,7 +136,9 @@ class Description(dict[str, Any]):
     """What a file holds, by name. It is printed line by line."""
 
     def __repr__(self) -> str:
-        return "\n".join(f"{name}: {value}" for name, value in self.items())
+        lines = "\n".join(f"{name}: {value}" for name, value in self.items())
+        # No file can tell a terminal what to do.
+        return "".join([each for each in lines if each.isprintable() or each == "\n"])
 
 
 def describe(path: str | os.PathLike[str]) -> Description:

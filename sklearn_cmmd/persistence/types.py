@@ -1,6 +1,6 @@
 """Whether what a file says is of the types that the fields of a record have."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from numbers import Integral, Real
 from types import UnionType
@@ -33,21 +33,26 @@ def is_of(value: Any, hint: Any) -> bool:
     if origin is tuple:
         return isinstance(value, tuple) and _are_of(value, arguments)
     if origin is list:
-        return isinstance(value, list) and all(is_of(item, arguments[0]) for item in value)
+        return isinstance(value, list) and _all_of(value, arguments[0])
     if origin is dict:
         key, item = arguments
-        return isinstance(value, dict) and all(
-            is_of(k, key) and is_of(v, item) for k, v in value.items()
-        )
+        return isinstance(value, dict) and _all_of(value, key) and _all_of(value.values(), item)
     if origin is Callable:
         return callable(value)
     if hint in (int, float):
         number = Integral if hint is int else Real
-        return isinstance(value, number) and not isinstance(value, (bool, np.bool_))
+        is_number = isinstance(value, number) and not isinstance(value, (bool, np.bool_))
+        return is_number and bool(np.isfinite(value))
     return isinstance(value, hint)
+
+
+def _all_of(items: Iterable[Any], hint: Any) -> bool:
+    if hint is int or hint is str:  # one of each type tells of the others
+        items = {type(item): item for item in items}.values()
+    return all(is_of(item, hint) for item in items)
 
 
 def _are_of(items: tuple[Any, ...], hints: tuple[Any, ...]) -> bool:
     if hints[1:] == (Ellipsis,):
-        return all(is_of(item, hints[0]) for item in items)
+        return _all_of(items, hints[0])
     return len(items) == len(hints) and all(map(is_of, items, hints))

@@ -75,7 +75,7 @@ class Writer:
         kinds = {type(item) for item in items}
         if len(items) > MOST_NUMBERS and kinds in ({int}, {float}):
             array = np.array(items)
-            if array.dtype.kind in "if":  # no int beyond 64 bits
+            if array.dtype == (np.int64 if kinds == {int} else np.float64):  # no longer ones
                 return self._array(array, at)
         return [self.value(item, f"{at}/{number}") for number, item in enumerate(items)]
 

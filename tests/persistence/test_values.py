@@ -89,6 +89,8 @@ VALUES = st.recursive(
 @given(VALUES)
 @example([1.0] * 16 + [-0.0])
 @example((True,) * 20)
+@example([-1] * 16 + [2**63])
+@example([0] * 16 + [2**63])
 @example(float("-inf"))
 @example({"array": ["<f8", "C"]})
 @example(np.asfortranarray(np.arange(6.0).reshape(2, 3)))
