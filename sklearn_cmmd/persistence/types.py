@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import fields
+from math import isfinite
 from numbers import Integral, Real
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
-
-import numpy as np
 
 from sklearn_cmmd.persistence.container import Damaged
 
@@ -40,9 +39,9 @@ def is_of(value: Any, hint: Any) -> bool:
     if origin is Callable:
         return callable(value)
     if hint in (int, float):
-        number = Integral if hint is int else Real
-        is_number = isinstance(value, number) and not isinstance(value, (bool, np.bool_))
-        return is_number and bool(np.isfinite(value))
+        if isinstance(value, Integral):
+            return not isinstance(value, bool)
+        return hint is float and isinstance(value, Real) and isfinite(value)
     return isinstance(value, hint)
 
 

@@ -158,6 +158,12 @@ def test_values_without_a_form_are_refused(value):
     [
         (3, int, True),
         (True, int, False),
+        (np.True_, int, False),
+        (2**200, int, True),
+        (2**2000, float, True),
+        (float("nan"), float, False),
+        (np.float32("inf"), float, False),
+        (np.float32(1), float, True),
         (3, float, True),
         ("3", float, False),
         (None, int | None, True),
