@@ -27,6 +27,7 @@ from sklearn_cmmd.exceptions import (
     InterruptedWarning,
     TiedSearchWarning,
 )
+from sklearn_cmmd.export.onnx import Exportable
 from sklearn_cmmd.groups import Networks, Objective, parameters
 from sklearn_cmmd.params import CONSTRAINTS
 from sklearn_cmmd.persistence.model import fitted_state, restore, summary
@@ -38,7 +39,7 @@ from sklearn_cmmd.training.surroundings import surroundings
 
 
 @parameters
-class BaseCMMD(Saveable, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Inference):
+class BaseCMMD(Exportable, Saveable, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Inference):
     """What `CMMDClassifier`, `CMMDRegressor` and `CMMDTransformer` have in common."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS

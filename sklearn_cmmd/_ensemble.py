@@ -28,6 +28,7 @@ from sklearn_cmmd._fitting import unchanged_by_errors
 from sklearn_cmmd._generative import GenerativeMixin
 from sklearn_cmmd._random import seed_sequence, uniform_streams
 from sklearn_cmmd.crossfit.errors import check_coverage
+from sklearn_cmmd.crossfit.exported import ExportedEnsemble
 from sklearn_cmmd.crossfit.folds import asked_rows, checked_groups, fold_of_rows
 from sklearn_cmmd.crossfit.generators import LEAST_PAIRS, check_generators, names_of
 from sklearn_cmmd.crossfit.members import LeftOut, fit_members, ignore_what_was_said
@@ -47,6 +48,7 @@ from sklearn_cmmd.plan import Plan
 
 @dataclass(eq=False, repr=False)
 class CMMDEnsemble(
+    ExportedEnsemble,
     SavedEnsemble,
     AveragedPredictions,
     GenerativeMixin,
@@ -206,13 +208,9 @@ class CMMDEnsemble(
         pairs = data.present[data.weight > 0].sum(axis=0)
         if generators == "auto" and pairs.min(initial=LEAST_PAIRS) < LEAST_PAIRS:
             generators = None
+        asked, given = asked_rows(data, fold, own), (X, y, X_missing, sample_weight)
         members, found = fit_members(
-            self._unfitted(of_members),
-            fold,
-            asked_rows(data, fold, own),
-            generators,
-            self.n_jobs,
-            (X, y, X_missing, sample_weight),
+            self._unfitted(of_members), fold, asked, generators, self.n_jobs, given
         )
         self.folds_ = fold
         self.estimators_ = [member.estimator for member in members]

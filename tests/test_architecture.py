@@ -20,7 +20,7 @@ LAYERS = [
     {"groups", "params", "plan"},
     {"training"},
     {"_fitting"},
-    {"persistence"},
+    {"persistence", "export"},
     {"_generative"},
     {"_inference"},
     {"_base"},

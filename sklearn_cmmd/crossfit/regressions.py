@@ -4,6 +4,7 @@ They predict to the last bit what the estimators of scikit-learn do that they ar
 smaller, and do not depend on how a version of scikit-learn keeps its trees.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,6 +111,23 @@ class OfComponents:
 
 
 Regression = LinearMap | Forest | OfComponents
+
+
+def check_arrays(weights: Mapping[str, Mapping[str, float]], regressions: Any) -> None:
+    """Raise a TypeError unless the regressions of all members are arrays.
+
+    `weights` are those of the generators of each modality, by name.
+    """
+    names = [name for of_view in weights.values() for name in list(of_view)[1:]]
+    fits = [fit for of_view in regressions[0] for fit in of_view]
+    for name, fit in zip(names, fits, strict=True):
+        if not isinstance(fit, Regression):
+            raise TypeError(
+                f"generators[{name!r}] is a {type(fit).__name__}, which is code and can be in no "
+                "file without code: of scikit-learn, linear and ridge regressions, extra trees "
+                "and random forests can. Fit with generators='auto' or None, or save with "
+                "joblib.dump, and load only files that you trust."
+            )
 
 
 def as_arrays(fitted: Any) -> Any:

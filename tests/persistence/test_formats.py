@@ -14,7 +14,7 @@ from sklearn_cmmd import Modality, describe, load
 from sklearn_cmmd.exceptions import ModelFileError
 from sklearn_cmmd.persistence import container
 from sklearn_cmmd.persistence.saving import FORMAT
-from tests.persistence.models import answers, fitted, new_rows
+from tests.fitted import answers, fitted, new_rows
 
 FOLDER = Path(__file__).parent / "data"
 NAMES = ("classifier", "regressor", "transformer", "ensemble")

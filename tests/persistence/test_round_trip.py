@@ -30,7 +30,7 @@ from sklearn_cmmd import (
     load,
 )
 from sklearn_cmmd.exceptions import DeviceWarning
-from tests.persistence.models import (
+from tests.fitted import (
     MODELS,
     TINY,
     N,
@@ -98,7 +98,7 @@ def test_a_new_process_says_the_same(known, tmp_path):
         "import pickle, sys, numpy as np, torch\n"
         "torch.set_num_threads(1)\n"
         "from sklearn_cmmd import load\n"
-        "from tests.persistence.models import MODELS, answers\n"
+        "from tests.fitted import MODELS, answers\n"
         "for name in MODELS:\n"
         "    X = pickle.load(open(f'{sys.argv[1]}/{name}.pkl', 'rb'))\n"
         "    found = answers(load(f'{sys.argv[1]}/{name}.safetensors'), X)\n"
