@@ -51,6 +51,19 @@ class Saveable:
             derive from those of this package.
         OSError
             If the file cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from sklearn_cmmd import CMMDTransformer, load
+        >>> from sklearn_cmmd.datasets import load_multiple_features
+        >>> digits = load_multiple_features(observed="zernike", missing="morphological")
+        >>> embed = CMMDTransformer(hidden_layer_sizes=(16,), max_epochs=2, random_state=0)
+        >>> embed = embed.fit(digits.data, X_missing=digits.data_missing)
+        >>> path = tempfile.mkdtemp() + "/digits.safetensors"
+        >>> embed.save(path)
+        >>> bool((load(path).transform(digits.data) == embed.transform(digits.data)).all())
+        True
         """
         check_is_fitted(self)
         writer = Writer(own_networks)
