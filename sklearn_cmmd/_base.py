@@ -1,7 +1,7 @@
 """BaseCMMD: fit, embedding, generation and pickling, as all estimators share them."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, ClassVar, Self
 
@@ -31,15 +31,22 @@ from sklearn_cmmd.exceptions import (
     InterruptedWarning,
     TiedSearchWarning,
 )
+from sklearn_cmmd.export.onnx import Exportable
 from sklearn_cmmd.groups import Networks, Objective, parameters
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.params import CONSTRAINTS
+from sklearn_cmmd.persistence.model import fitted_state, restore, summary
+from sklearn_cmmd.persistence.reading import Reader
+from sklearn_cmmd.persistence.saving import Saveable
+from sklearn_cmmd.persistence.writing import Writer
 from sklearn_cmmd.training.callbacks import unfitted
 from sklearn_cmmd.training.surroundings import surroundings
 
 
 @parameters
-class BaseCMMD(Reported, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Inference):
+class BaseCMMD(
+    Exportable, Saveable, Reported, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Inference
+):
     """What `CMMDClassifier`, `CMMDRegressor` and `CMMDTransformer` have in common."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
@@ -276,7 +283,7 @@ class BaseCMMD(Reported, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infe
         if hasattr(self, "module_") and is_called_by("skops"):
             raise TypeError(
                 f"skops does not write networks of torch, so that it cannot keep a fitted "
-                f"{type(self).__name__}. Use pickle or joblib, and load files that you trust only."
+                f"{type(self).__name__}. Use its method save, whose files run no code either."
             )
         state = super().__getstate__().copy()
         if state["callbacks"]:
@@ -289,15 +296,28 @@ class BaseCMMD(Reported, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infe
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if not hasattr(self, "module_"):
-            return
+        if hasattr(self, "module_"):
+            self._place("auto")
+
+    def _place(self, device: str) -> None:
+        if device != "auto":
+            self.device = device
         try:
             self.device_ = resolve_device(self.device)
         except ValueError as error:
             message = f"{error} The loaded model stays on the CPU."
-            warnings.warn(message, DeviceWarning, stacklevel=2)
+            warnings.warn(message, DeviceWarning, stacklevel=3)
             self.device_ = torch.device("cpu")
         self.module_.to(self.device_)
+
+    def _summary(self) -> dict[str, Any]:
+        return summary(self)
+
+    def _state(self, writer: Writer, at: str) -> dict[str, Any]:
+        return fitted_state(self, writer, at)
+
+    def _restore(self, state: Mapping[str, Any], reader: Reader, at: str) -> None:
+        restore(self, state, reader, at)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

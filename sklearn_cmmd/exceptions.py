@@ -1,4 +1,4 @@
-"""Warnings of the package, so that each can be filtered or made an error by its class."""
+"""Warnings and errors of the package, so that each can be told by its class."""
 
 from sklearn.exceptions import ConvergenceWarning
 
@@ -10,6 +10,7 @@ __all__ = [
     "DerailedWarning",
     "DeviceWarning",
     "InterruptedWarning",
+    "ModelFileError",
     "ReencodedLabelsWarning",
     "ResumeWarning",
     "RowOrderWarning",
@@ -69,3 +70,7 @@ class TiedSearchWarning(CMMDWarning):
 
 class AttributionWarning(CMMDWarning):
     """Contributions do not add up to what they explain, for want of steps."""
+
+
+class ModelFileError(ValueError):
+    """A file is not one that `save` wrote, is damaged, or is of a later format."""

@@ -13,13 +13,14 @@ ROOT = Path(sklearn_cmmd.__file__).parent
 
 # A module may import from its own layer and from those above it in this list.
 LAYERS = [
-    {"exceptions", "_random", "_device", "_callers", "_spelling"},
+    {"exceptions", "_random", "_device", "_callers", "_spelling", "_files"},
     {"data"},
     {"networks"},
     {"objective"},
     {"groups", "params", "plan"},
     {"training"},
     {"_fitting"},
+    {"persistence", "export"},
     {"_generative"},
     {"_inference"},
     {"_report"},
@@ -29,6 +30,7 @@ LAYERS = [
     {"_averaged"},
     {"_ensemble"},
     {"metrics"},
+    {"_load"},
     {"model_selection"},
     {"datasets"},
     {"inspection"},
