@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_cmmd.data.layout import Layout, Side
+from sklearn_cmmd.data.matrices import signed_root
 from sklearn_cmmd.data.numbers import Numbers
 from sklearn_cmmd.data.statistics import dtype_in_units
 from sklearn_cmmd.networks.distributions import Bernoulli, Categorical, Gaussian
@@ -16,15 +17,20 @@ from sklearn_cmmd.networks.distributions import Bernoulli, Categorical, Gaussian
 class Affine(nn.Module):
     """Standardised numbers to those of the data and back, in float64."""
 
-    def __init__(self, loc: np.ndarray, scale: np.ndarray) -> None:
+    def __init__(self, loc: np.ndarray, scale: np.ndarray, root: np.ndarray | None = None) -> None:
         super().__init__()
+        has_roots = root is not None and root.any()
+        self.root: Tensor | None
+        self.register_buffer("root", torch.tensor(root, device="cpu") if has_roots else None)
         self.loc: Tensor
         self.scale: Tensor
         for name, values in (("loc", loc), ("scale", scale)):
             self.register_buffer(name, torch.tensor(values, dtype=torch.float64, device="cpu"))
 
     def standardised(self, x: Tensor) -> Tensor:
-        """Subtract `loc`, then divide by `scale`."""
+        """Take roots where they are read, subtract `loc`, then divide by `scale`."""
+        if self.root is not None:
+            x = torch.where(self.root, signed_root(x), x)
         return (x - self.loc) / self.scale
 
     def forward(self, x: Tensor) -> Tensor:
@@ -42,7 +48,8 @@ class Answers(nn.Module):
         super().__init__()
         layout: Layout = estimator._plan.layout
         self.networks = estimator.module_.copied().cpu().eval()
-        self.observed = Affine(layout.observed.loc, layout.observed.scale)
+        read = layout.observed
+        self.observed = Affine(read.loc, read.scale, read.root)
         sides = [Affine(side.loc, side.scale) for side in layout.generated]
         self.sides = nn.ModuleList(sides)
         self.widths = [len(side.scale) for side in layout.generated]

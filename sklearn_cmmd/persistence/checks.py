@@ -46,6 +46,7 @@ def _check_side(side: Side) -> None:
     for statistic in (side.loc, side.scale, side.mean):
         require(is_vector(statistic, n_columns), "a statistic of the columns")
     require((side.scale > 0).all(), "a scale of the columns")
+    require(is_vector(side.root, n_columns, kind="b"), "what is read as square roots")
     require(all([_is_described(each) for each in side.modalities]), "a modality")
     columns = np.concatenate([modality.columns for modality in side.modalities])
     require(np.array_equal(np.sort(columns), np.arange(n_columns)), "the columns of modalities")

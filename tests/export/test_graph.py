@@ -94,6 +94,17 @@ def test_every_likelihood_and_several_labels(kind):
     assert_graph_says_the_same(estimator, X)
 
 
+def test_square_roots_and_common_scales():
+    y, X, M = rows()
+    described = [
+        Modality("root", columns=[0, 2], scaling="root"),
+        Modality("common", columns=[1, 3, 4], scaling="common"),
+    ]
+    for optional in (None, "all"):
+        clf = CMMDClassifier(**TINY, observed=described, optional=optional)
+        assert_graph_says_the_same(clf.fit(X, y, X_missing=M), X)
+
+
 def test_modalities_that_may_be_absent_in_ensembles():
     _, X, _ = rows()
     described = [Modality("a", columns=[4, 0]), Modality("b", columns=[1, 2, 3])]
