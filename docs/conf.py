@@ -2,9 +2,12 @@
 
 import inspect
 import os
+import zlib
+from pathlib import Path
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx_gallery.sorting import ExplicitOrder
 
 from sklearn_cmmd import __version__
 
@@ -27,8 +30,6 @@ templates_path = ["_templates"]
 # Names in backticks are links wherever there is a page for them, and code elsewhere.
 default_role = "py:obj"
 rst_prolog = ".. currentmodule:: sklearn_cmmd"
-# Inherited docstrings refer to labels and terms of scikit-learn's own documentation.
-suppress_warnings = ["ref.ref", "ref.term"]
 
 autosummary_generate = True
 autodoc_typehints = "none"
@@ -38,15 +39,31 @@ toc_object_entries_show_parents = "hide"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
-# The names that these pages use, in plain text: a build needs no network.
+
+def names_of(project):
+    """Compress the names of another project that these pages use: a build needs no network."""
+    names = Path(__file__).with_name("inventories") / f"{project}.txt"
+    inventory = Path(__file__).with_name("generated") / f"{project}.inv"
+    inventory.parent.mkdir(exist_ok=True)
+    head = (
+        f"# Sphinx inventory version 2\n# Project: {project}\n# Version: \n"
+        "# The remainder of this file is compressed using zlib.\n"
+    )
+    inventory.write_bytes(head.encode() + zlib.compress(names.read_bytes()))
+    return str(inventory)
+
+
 intersphinx_mapping = {
-    "joblib": ("https://joblib.readthedocs.io/en/stable/", "inventories/joblib.txt"),
-    "numpy": ("https://numpy.org/doc/stable/", "inventories/numpy.txt"),
-    "pandas": ("https://pandas.pydata.org/docs/", "inventories/pandas.txt"),
-    "python": ("https://docs.python.org/3/", "inventories/python.txt"),
-    "scikit-learn": ("https://scikit-learn.org/stable/", "inventories/scikit-learn.txt"),
-    "skorch": ("https://skorch.readthedocs.io/en/stable/", "inventories/skorch.txt"),
-    "torch": ("https://docs.pytorch.org/docs/stable/", "inventories/torch.txt"),
+    project: (address, names_of(project))
+    for project, address in {
+        "joblib": "https://joblib.readthedocs.io/en/stable/",
+        "numpy": "https://numpy.org/doc/stable/",
+        "pandas": "https://pandas.pydata.org/docs/",
+        "python": "https://docs.python.org/3/",
+        "scikit-learn": "https://scikit-learn.org/stable/",
+        "skorch": "https://skorch.readthedocs.io/en/stable/",
+        "torch": "https://docs.pytorch.org/docs/stable/",
+    }.items()
 }
 
 html_theme = "pydata_sphinx_theme"
@@ -54,7 +71,9 @@ html_title = html_short_title = "sklearn_cmmd"
 html_static_path = ["_static"]
 html_css_files = ["style.css"]
 html_show_sourcelink = False
+html_favicon = "_static/favicon.svg"
 html_math_renderer = "mathml"
+html_context = {"default_mode": "auto"}
 html_sidebars = {"index": [], "changelog": []}
 html_theme_options = {
     "header_links_before_dropdown": 6,
@@ -69,13 +88,13 @@ html_theme_options = {
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
-    "within_subsection_order": "ExampleTitleSortKey",
+    "within_subsection_order": ExplicitOrder(["plot_quickstart.py", "*"]),
     # What each name of the package is used in, for its page.
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("sklearn_cmmd",),
     # Continuous integration has run the examples before; a build for readers runs them again.
     "plot_gallery": os.environ.get("CI") != "true",
-    "min_reported_time": 1e9,
+    "write_computation_times": False,
     "download_all_examples": False,
 }
 
@@ -89,15 +108,21 @@ def signature_of_class(app, what, name, obj, options, signature, annotation):
     return str(found.replace(parameters=bare, return_annotation=found.empty)), None
 
 
-def inline_formula(self, node):
+def mathml(formula, **options):
     """Write a formula as MathML, which browsers draw without a script or a network."""
-    self.body.append(tex2mathml(node.astext()))
+    applied = "<mo>&ApplyFunction;</mo>"  # "log p", where browsers set no space
+    return tex2mathml(formula, **options).replace(applied, '<mspace width="0.17em"/>')
+
+
+def inline_formula(self, node):
+    """Write a formula within a line."""
+    self.body.append(mathml(node.astext()))
     raise nodes.SkipNode
 
 
 def block_formula(self, node):
-    """Write a formula of its own line."""
-    self.body.append(f'<div class="formula">{tex2mathml(node.astext(), as_block=True)}</div>')
+    """Write a formula on lines of its own."""
+    self.body.append(f'<div class="formula">{mathml(node.astext(), as_block=True)}</div>')
     raise nodes.SkipNode
 
 
