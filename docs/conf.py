@@ -7,6 +7,7 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
+from numpydoc.xref import DEFAULT_LINKS
 from sphinx_gallery.sorting import ExplicitOrder
 
 from sklearn_cmmd import __version__
@@ -35,6 +36,19 @@ autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
+# In the types of parameters, these names are links, and words such as "int" are not.
+DEFAULT_LINKS.clear()
+numpydoc_xref_param_type = True
+numpydoc_xref_ignore = "all"
+numpydoc_xref_aliases = {
+    "DataFrame": "pandas.DataFrame",
+    "IndexedArray": "sklearn_cmmd.datasets.IndexedArray",
+    "Modality": "sklearn_cmmd.Modality",
+    "Networks": "sklearn_cmmd.Networks",
+    "Objective": "sklearn_cmmd.Objective",
+    "RandomState": "numpy.random.RandomState",
+    "ndarray": "numpy.ndarray",
+}
 toc_object_entries_show_parents = "hide"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
