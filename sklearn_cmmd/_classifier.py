@@ -135,8 +135,9 @@ class CMMDClassifier(ClassProbabilities, BaseCMMD):
     :math:`p(z|x_O)`, the encoder :math:`q(z|x_O, x_M, y)`, the decoder :math:`p(x_M|x_O, z)` and
     the classifier :math:`p(y|z)`, by maximising [1]_
 
-    .. math:: E_q[\log p(x_M | x_O, z)] + \alpha \log p(y | z)
-        - \omega\, KL[q(z | x_O, x_M, y) \,\|\, p(z | x_O)] - (1 - \omega) \lambda\, MMD[q, p],
+    .. math:: & E_q[\log p(x_M | x_O, z)] + \alpha \log p(y | z) \\
+        & {} - \omega\, \mathrm{KL}[q(z | x_O, x_M, y) \,\|\, p(z | x_O)] \\
+        & {} - (1 - \omega) \lambda\, \mathrm{MMD}[q, p],
 
     with z in :math:`p(y|z)` taken from the prior. At ω = 1 this is the conditional evidence lower
     bound but for that choice; ω < 1 adds (1 − ω) of the conditional mutual information of

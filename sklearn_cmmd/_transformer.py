@@ -75,7 +75,7 @@ class CMMDTransformer(BaseCMMD):
         It is estimated from ten draws of z, the same ones at every call:
 
         .. math:: E_q[\log p(x_M | x_O, z) + \log p(y | z)]
-            - KL[q(z | x_O, x_M, y) \,\|\, p(z | x_O)].
+            - \mathrm{KL}[q(z | x_O, x_M, y) \,\|\, p(z | x_O)].
 
         With `y` alone it is a bound of log p(y | x_O), with z drawn from the prior. So is the part
         of a row that has no x_M.

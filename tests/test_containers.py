@@ -1,4 +1,4 @@
-"""What input means, whatever it is stored in: the guide's table, docs/input.csv, cell by cell."""
+"""What input means, whatever it is stored in: the guide's input.csv, cell by cell."""
 
 import csv
 from datetime import timedelta
@@ -18,7 +18,7 @@ from sklearn_cmmd.exceptions import (
 )
 from tests.tiny import SOME_GAPS, M, N, X, Y, caught, fit, with_nan, with_objects
 
-TABLE = Path(__file__).parents[1] / "docs" / "input.csv"
+TABLE = Path(__file__).parents[1] / "docs" / "guide" / "input.csv"
 
 
 def rows_of():

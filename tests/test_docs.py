@@ -3,7 +3,9 @@
 import importlib
 import inspect
 import pkgutil
+import pydoc
 import re
+from pathlib import Path
 
 import pytest
 from numpydoc.docscrape import FunctionDoc, NumpyDocString
@@ -45,6 +47,27 @@ METHODS = (
     ]
     + [CMMDClassifier.transform, CMMDClassifier.posterior, CMMDClassifier.generate_missing]
 )
+
+DOCS = Path(__file__).parents[1] / "docs"
+BUILT = {"_build", "_templates", "auto_examples", "generated"}
+PAGES = [page for page in sorted(DOCS.rglob("*.rst")) if not BUILT & set(page.parts)]
+LABELS = {
+    *(
+        label
+        for page in PAGES
+        for label in re.findall(r"^\.\. _([\w-]+):$", page.read_text(), re.M)
+    ),
+    *(f"sphx_glr_auto_examples_{path.name}" for path in DOCS.parent.glob("examples/*.py")),
+}
+QUESTIONS = [
+    *("as ``X_missing``", "DataFrames", "categories", "NaN", "absent", "imbalanced", "than memory"),
+    *("ω and λ", "estimator", "numbers", "Few of my rows", "network of my own", "How sure"),
+    *("Which columns", "GPU", "save", "killed", "worth it", "not use it", "cite"),
+]
+
+
+def links(text):
+    return re.findall(r":(doc|ref):`(?:[^`<]*<)?([^`<>]+)>?`", text)
 
 
 def parameters(documented):
@@ -120,3 +143,42 @@ def test_every_module_has_a_docstring_and_names_that_exist():
         assert module.__doc__, info.name
         for name in getattr(module, "__all__", []):
             assert hasattr(module, name), f"{info.name}.{name}"
+
+
+def test_every_public_name_is_in_the_reference():
+    listed = re.findall(r"^   ([\w.]+)$", (DOCS / "api.rst").read_text(), re.M)
+    inside = pkgutil.walk_packages(sklearn_cmmd.__path__, "sklearn_cmmd.")
+    modules = ["sklearn_cmmd", *(info.name for info in inside)]
+    names = {
+        f"{module}.{name}".removeprefix("sklearn_cmmd.")
+        for module in modules
+        for name in getattr(importlib.import_module(module), "__all__", [])
+    }
+    assert names - {"__version__"} <= set(listed)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
+def test_links_lead_to_a_page_or_a_label(page):
+    for role, target in links(page.read_text()):
+        folder = DOCS if target.startswith("/") else page.parent
+        is_page = (folder / f"{target.lstrip('/')}.rst").exists()
+        made_by_the_build = target == "/auto_examples/index"
+        assert target in LABELS if role == "ref" else is_page or made_by_the_build, target
+
+
+def test_frequent_questions_have_an_answer_with_a_link():
+    page = (DOCS / "guide" / "questions.rst").read_text()
+    answers = dict(re.findall(r"^(\S.*\?)\n((?:   .*\n)+)", page, re.M))
+    for subject in QUESTIONS:
+        assert any(subject in question for question in answers), subject
+    assert all(links(answer) for answer in answers.values())
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.glob("inventories/*.txt")), ids=lambda path: path.stem)
+def test_names_of_other_packages_exist(path):
+    for line in path.read_text().splitlines():
+        name, role, _, address, _ = line.split(maxsplit=4)
+        whole = address.rpartition("#")[2].replace("$", name).removeprefix("module-")
+        if role.startswith("py:"):
+            assert pydoc.locate(whole) is not None, name
+            assert whole.endswith(name), name
