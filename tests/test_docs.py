@@ -146,7 +146,7 @@ def test_every_module_has_a_docstring_and_names_that_exist():
 
 
 def test_every_public_name_is_in_the_reference():
-    listed = re.findall(r"^   ([\w.]+)$", (DOCS / "api.rst").read_text(), re.M)
+    listed = re.findall(r"^   ([\w.]+)$|``([\w.]+_scorer)``", (DOCS / "api.rst").read_text(), re.M)
     inside = pkgutil.walk_packages(sklearn_cmmd.__path__, "sklearn_cmmd.")
     modules = ["sklearn_cmmd", *(info.name for info in inside)]
     names = {
@@ -154,7 +154,7 @@ def test_every_public_name_is_in_the_reference():
         for module in modules
         for name in getattr(importlib.import_module(module), "__all__", [])
     }
-    assert names - {"__version__"} <= set(listed)
+    assert names - {"__version__"} <= {one or other for one, other in listed}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())

@@ -191,8 +191,12 @@ class Side:
         values = self.read(table, rows)
         firsts = [self.modalities[number].columns[0] for number in self.optional]
         masks = ~np.isnan(values[:, firsts])
-        values = Standardise(self.loc, self.scale, self.root, table.has_gaps)(values)
+        values = self.as_read(values, table.has_gaps)
         return (np.hstack([values, masks]) if firsts else values).astype(dtype, copy=False)
+
+    def as_read(self, values: np.ndarray, has_gaps: bool = False) -> np.ndarray:
+        """Bring float64 values to standardised units, in place."""
+        return Standardise(self.loc, self.scale, self.root, has_gaps)(values)
 
     def read(self, table: Table, rows: np.ndarray | slice) -> np.ndarray:
         """Return some rows in the units of the data, the blocks in the order of the fit."""

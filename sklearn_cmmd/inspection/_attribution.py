@@ -166,7 +166,7 @@ class _Explainer:
         """
         side = member._plan.layout.observed
         found = np.empty((table.n_rows, len(side.scale) + 1), table.dtype)
-        baseline = torch.from_numpy((self.baseline - side.loc) / side.scale)
+        baseline = torch.from_numpy(side.as_read(self.baseline.copy()))
         for number, rows in rows_of.items():
             output = output_of(member, self.method, number)
             compute = partial(self._of_batch, output, _places(side), baseline)
