@@ -1,6 +1,7 @@
 """A fitted estimator as plain values and arrays, and back."""
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -73,13 +74,20 @@ def fitted_state(estimator: Any, writer: Writer, at: str) -> dict[str, Any]:
     return {name: writer.value(value, f"{at}{name}") for name, value in rest.items()}
 
 
+def _is_history(history: Any) -> bool:
+    """Return whether this is a list of numbers by name; they may be NaN, where a term was not."""
+    if not is_of(history, dict[str, list[Any]]):
+        return False
+    return all([isinstance(value, Real) for values in history.values() for value in values])
+
+
 def restore(estimator: Any, state: Mapping[str, Any], reader: Reader, at: str) -> None:
     """Give an estimator that is not fitted what a fit left behind; its networks are on the CPU."""
     rest = {name: reader.value(value, f"{at}{name}") for name, value in state.items()}
     plan, names = rest["plan"], rest["feature_names"]
     require(isinstance(plan, Plan), "the plan")
     require(all([is_of(rest[name], kind) for name, kind in COUNTS.items()]), "a count of epochs")
-    require(is_of(rest["history_"], dict[str, list[float]]), "the history")
+    require(_is_history(rest["history_"]), "the history")
     require(is_of(rest["split_seed"], int), "a seed")
     _check_kind(estimator, plan)
     weights = _arrays(reader, f"{at}weights/")

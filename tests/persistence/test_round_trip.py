@@ -437,3 +437,12 @@ def test_description_is_of_plain_values_that_print_well(known, tmp_path):
     assert describe(tmp_path / "transformer")["optional"] == ["a"]
     for line in ("estimator: CMMDEnsemble", "format: 1", "versions: {'sklearn-cmmd': "):
         assert f"\n{line}" in f"\n{described}"
+
+
+def test_terms_that_a_fit_went_on_without(tmp_path):
+    y, X, M = rows()
+    clf = CMMDClassifier(**TINY, warm_start=True, early_stopping=False).fit(X, y, X_missing=M)
+    clf.set_params(early_stopping=True).fit(X, y, X_missing=M)
+    assert np.isnan(clf.history_["valid_loss"][0])
+    for name, values in again(clf, tmp_path).history_.items():
+        np.testing.assert_array_equal(values, clf.history_[name])
