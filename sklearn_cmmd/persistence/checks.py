@@ -11,6 +11,7 @@ from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.numbers import Numbers
 from sklearn_cmmd.data.targets import Classes, Targets
 from sklearn_cmmd.networks.architecture import Architecture, ViewSpec
+from sklearn_cmmd.networks.mlp import ACTIVATIONS
 from sklearn_cmmd.persistence.container import Damaged
 from sklearn_cmmd.plan import Plan
 
@@ -29,6 +30,7 @@ def check_plan(plan: Plan, weights: Sequence[np.ndarray]) -> None:
     _check_targets(layout.targets)
     _check_views(architecture.observed, [layout.observed])
     _check_views(architecture.missing, layout.generated)
+    require(architecture.activation in ACTIVATIONS, "the activation")
     require(architecture.optional == tuple(layout.observed.optional), "what is optional")
     _check_labels(architecture, layout)
     _check_extent(architecture, weights)
@@ -89,6 +91,10 @@ def _check_views(views: Sequence[ViewSpec], sides: Sequence[Side]) -> None:
         for each in views
     ]
     require(found == expected, "what the networks see of the modalities")
+    for view in views:
+        given = [values for values in (view.scale, view.rates, view.unit) if values]
+        sizes = [len(values) for values in given if not isinstance(values, str)]
+        require(all([size == len(view.columns) for size in sizes]), "a scale")
 
 
 def _check_labels(architecture: Architecture, layout: Layout) -> None:

@@ -14,6 +14,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -53,10 +54,20 @@ class Damaged(Exception):
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds: plain values, and arrays by name, which are not to be changed."""
+    """What a file holds: plain values, and arrays by name, which are not to be changed.
+
+    The checksum is computed meanwhile: nothing of this counts before `check`.
+    """
 
     about: dict[str, Any]
     arrays: dict[str, np.ndarray]
+    checksum: "Future[str]"
+    expected: str
+
+    def check(self) -> None:
+        """Raise `Damaged` unless the checksum is that of the file."""
+        if self.checksum.result() != self.expected:
+            raise Damaged("its checksum is another one, so that it has changed since it was saved")
 
 
 def write(path: Path, about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
@@ -111,16 +122,17 @@ def read(path: Path) -> Contents:
     found = CHECKSUM.search(header)
     if found is None:
         raise Damaged("it has no header of this package")
-    blank = _with_checksum(header, NO_CHECKSUM)
-    if _checksum([raw[:8], blank, raw[start:]]) != found[1].decode():
-        raise Damaged("its checksum is another one, so that it has changed since it was written")
     about, entries = _parsed(header)
     places = _places(entries, len(raw) - start)
     arrays = {
         name: np.ndarray(shape, dtype, raw, start + place)
         for name, (dtype, shape, place) in places.items()
     }
-    return Contents(about, arrays)
+    pool = ThreadPoolExecutor(1)
+    parts = [raw[:8], _with_checksum(header, NO_CHECKSUM), raw[start:]]
+    checksum = pool.submit(_checksum, parts)
+    pool.shutdown(wait=False)
+    return Contents(about, arrays, checksum, found[1].decode())
 
 
 def read_header(path: Path) -> tuple[dict[str, Any], int]:

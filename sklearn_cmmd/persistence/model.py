@@ -27,7 +27,6 @@ from sklearn_cmmd.persistence.types import is_of
 from sklearn_cmmd.persistence.writing import Writer
 from sklearn_cmmd.plan import Plan, Schedule
 from sklearn_cmmd.training.state import MOMENTS
-from sklearn_cmmd.training.surroundings import surroundings
 
 # What the plan of a fit consists of, and parameters may.
 PLAN = (
@@ -94,7 +93,6 @@ def restore(estimator: Any, state: Mapping[str, Any], reader: Reader, at: str) -
     check_plan(plan, list(weights.values()))
     module = CMMD(plan.architecture)
     _fill(module, weights)
-    _check_answers(module)
     estimator.__dict__.update(
         attributes_of(plan),
         **{name: rest[name] for name in (*COUNTS, "history_")},
@@ -205,20 +203,6 @@ def _fill(module: CMMD, weights: Mapping[str, np.ndarray]) -> None:
             )
         value.copy_(source)
     module.eval().requires_grad_(True)
-
-
-def _check_answers(module: CMMD) -> None:
-    """Ask the networks about one row: what does not go together fails now, and not later."""
-    architecture = module.architecture
-    cpu = torch.device("cpu")
-    x = torch.zeros(1, architecture.n_observed, dtype=torch.float32, device=cpu)
-    with surroundings(cpu, module, 1), torch.inference_mode():
-        found = [(module.embed(x).mean, architecture.latent_dim)]
-        if module.classifier is not None:
-            found.append((module.predict(x).mean, architecture.n_labels))
-        if module.decoder is not None:
-            found.append((module.reconstruct(x).mean, architecture.n_missing))
-    require(all([mean.shape == (1, width) for mean, width in found]), "what the networks say")
 
 
 def _moments(module: CMMD, arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:

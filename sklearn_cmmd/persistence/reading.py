@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator
+from torch import Tensor
 
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.persistence.container import Damaged
@@ -57,7 +59,7 @@ class Reader:
             raise Damaged(f"the array {at!r} is not there")
         self.used.add(at)
         array = self.arrays[at]
-        if not is_finite(array):
+        if array.dtype.kind == "f" and not is_finite(torch.from_numpy(array)):
             raise Damaged(f"the array {at!r} has a number that is infinite or NaN")
         return array
 
@@ -181,13 +183,10 @@ class Reader:
         return made
 
 
-def is_finite(array: np.ndarray) -> bool:
+def is_finite(values: Tensor) -> bool:
     """Return whether no number is infinite or NaN."""
-    if array.dtype.kind != "f":
-        return True
-    with np.errstate(over="ignore", invalid="ignore"):
-        # The sum of finite numbers may be infinite, so that it alone does not say that one is.
-        return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
+    # Much the fastest; but the sum of finite numbers may be infinite, too.
+    return bool(values.sum().isfinite()) or bool(values.isfinite().all())
 
 
 def _array_of(numbers: np.ndarray, dtype: np.dtype, at: str) -> np.ndarray:

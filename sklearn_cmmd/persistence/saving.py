@@ -127,21 +127,32 @@ def load_as(
     path = Path(path)
     with _refusing(path):
         contents = container.read(path)
-        _check_format(path, contents.about)
-        needed = contents.about["summary"]["own_networks"]
-        require(all([isinstance(name, str) for name in needed]), "a network's name")
-    if set(needed) != set(networks):
+        try:
+            _check_format(path, contents.about)
+            needed = contents.about["summary"]["own_networks"]
+            require(all([isinstance(name, str) for name in needed]), "a network's name")
+            is_known = set(needed) == set(networks)
+            estimator = _estimator(contents, kinds, networks) if is_known else None
+        finally:  # what went wrong may follow from damage
+            contents.check()
+    if estimator is None:
         raise ValueError(
             f"{path} was saved with networks of your own for the modalities {needed}. Pass the "
             "functions that make them, as to Modality(network=...): load(path, networks="
             f"{{name: function}}). Got {list(networks)}."
         )
-    with _refusing(path):
-        reader = Reader(contents.arrays, kinds, networks)
-        estimator = restored(contents.about["estimator"], reader, "")
-        more = set(contents.arrays) - reader.used
-        require(not more, f"that there are arrays such as {min(more, default='')!r}")
     estimator._place(device)
+    return estimator
+
+
+def _estimator(
+    contents: container.Contents, kinds: Mapping[str, type], networks: Mapping[str, Any]
+) -> Any:
+    """Return the estimator in a file, all of whose arrays belong to it."""
+    reader = Reader(contents.arrays, kinds, networks)
+    estimator = restored(contents.about["estimator"], reader, "")
+    more = set(contents.arrays) - reader.used
+    require(not more, f"that there are arrays such as {min(more, default='')!r}")
     return estimator
 
 

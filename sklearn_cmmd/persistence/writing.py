@@ -68,6 +68,8 @@ class Writer:
         """Put an array of numbers into the file."""
         if array.dtype not in CODES:
             raise _refusal(f"Array of {array.dtype}", at)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{at} has a number that is infinite or NaN. Fit the estimator anew.")
         self.arrays[at] = array
 
     def _items(self, items: Any, at: str) -> Any:

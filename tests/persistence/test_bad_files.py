@@ -4,6 +4,7 @@ import contextlib
 import copy
 import json
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,12 @@ from tests.persistence.test_formats import FOLDER, NAMES
 
 FILES = {name: FOLDER / f"format1_{name}.safetensors" for name in NAMES}
 CONTENTS = {name: container.read(path) for name, path in FILES.items()}
+
+
+def copied(name):
+    """Return the content of a file, to be changed."""
+    contents = CONTENTS[name]
+    return SimpleNamespace(about=copy.deepcopy(contents.about), arrays=dict(contents.arrays))
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +228,7 @@ class TestBombs:
         ],
     )
     def test_networks_that_the_file_has_no_weights_for(self, name, value, path):
-        contents = copy.deepcopy(CONTENTS["regressor"])
+        contents = copied("regressor")
         contents.about["estimator"]["state"]["plan"]["Plan"]["architecture"]["Architecture"][
             name
         ] = value
@@ -229,7 +236,7 @@ class TestBombs:
         assert_refused(path)
 
     def test_ranges_are_no_lists(self, path):
-        contents = copy.deepcopy(CONTENTS["classifier"])
+        contents = copied("classifier")
         params = contents.about["estimator"]["parameters"]["CMMDClassifier"]
         for form in ("tuple", "list", "dict"):
             params["hidden_layer_sizes"] = {form: {"range": [0, 10**12, 1]}}
@@ -307,6 +314,18 @@ ARRAY_CHANGES = {
     "errors of fewer rows": ("ensemble", replace("views/0/errors/weight", lambda a: a[1:])),
     "rows that were not in the fit": ("ensemble", put("views/0/rows", 0, 2**60)),
 }
+
+
+def test_scales_of_other_columns(path):
+    contents = copied("classifier")
+    plan = contents.about["estimator"]["state"]["plan"]["Plan"]
+    (view,) = plan["architecture"]["Architecture"]["missing"]["tuple"]
+    view["ViewSpec"]["scale"] = {"tuple": [1.0, 1.0]}
+    arrays = contents.arrays
+    arrays["weights/decoder.heads.0.likelihood.fixed"] = np.zeros(2, np.float32)
+    del arrays["weights/decoder.heads.0.likelihood.raw"]
+    container.write(path, contents.about, arrays)
+    assert_refused(path, "a scale is not as it has to be")
 
 
 class TestArrays:

@@ -10,6 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import sklearn
+import torch
 from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.exceptions import NotFittedError
@@ -358,6 +359,13 @@ class TestRefused:
         with pytest.raises(TypeError, match=match):
             estimator.save(tmp_path / "model")
         assert not list(tmp_path.iterdir())
+
+    def test_weights_that_are_no_numbers(self, tmp_path):
+        estimator, _ = fitted("classifier")
+        with torch.no_grad():
+            next(estimator.module_.parameters())[0] = torch.nan
+        with pytest.raises(ValueError, match=r"weights/prior.* NaN. Fit the estimator anew"):
+            estimator.save(tmp_path / "model")
 
     def test_estimators_that_are_not_fitted(self, tmp_path):
         for estimator in (CMMDClassifier(), CMMDEnsemble()):
