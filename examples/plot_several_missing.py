@@ -18,6 +18,7 @@ from skorch.helper import SliceDict
 
 from sklearn_cmmd import CMMDClassifier, Modality
 from sklearn_cmmd.datasets import load_multiple_features
+from sklearn_cmmd.plotting import GeneratedImagesDisplay
 
 digits = load_multiple_features(observed="fourier")
 y = digits.target
@@ -84,11 +85,10 @@ print(pd.DataFrame(rows).T.round(3).to_string())
 # One digit of each class, true and generated.
 
 shown = [np.flatnonzero(y[test] == digit)[0] for digit in range(10)]
-figure, axes = plt.subplots(2, 10, figsize=(8, 1.9), layout="constrained")
-for line, pictures in zip(axes, (missing["picture"][test], generated["picture"]), strict=True):
-    for axis, row in zip(line, shown, strict=True):
-        axis.imshow(pictures[row], cmap="gray_r", vmin=0, vmax=6)
-        axis.set(xticks=[], yticks=[])
-axes[0, 0].set_ylabel("true")
-axes[1, 0].set_ylabel("CMMD")
+GeneratedImagesDisplay.from_predictions(
+    missing["picture"][test][shown],
+    generated["picture"][shown],
+    n_rows=10,
+    imshow_kw={"cmap": "gray_r"},
+)
 plt.show()

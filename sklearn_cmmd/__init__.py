@@ -2,11 +2,13 @@
 
 from sklearn_cmmd._classifier import CMMDClassifier
 from sklearn_cmmd._ensemble import CMMDEnsemble
+from sklearn_cmmd._load import load
 from sklearn_cmmd._regressor import CMMDRegressor
 from sklearn_cmmd._transformer import CMMDTransformer
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.groups import Networks, Objective
 from sklearn_cmmd.params import authors_preset
+from sklearn_cmmd.persistence.saving import describe
 
 __all__ = [
     "CMMDClassifier",
@@ -18,6 +20,8 @@ __all__ = [
     "Objective",
     "__version__",
     "authors_preset",
+    "describe",
+    "load",
 ]
 
 __version__ = "0.1.0"

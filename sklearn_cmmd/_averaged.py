@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_cmmd._classifier import ClassProbabilities
 from sklearn_cmmd._regressor import NumberPredictions
+from sklearn_cmmd._report import Facts, Reported, facts_of_ensemble
 from sklearn_cmmd.crossfit.errors import Errors, check_coverage
 from sklearn_cmmd.crossfit.temperature import log_odds, tempered
 
@@ -21,7 +22,7 @@ def _has(name: str) -> Callable[[Any], bool]:
     return lambda ensemble: hasattr(ensemble._predictions, name)
 
 
-class AveragedPredictions:
+class AveragedPredictions(Reported):
     """Predictions of several estimators together, for an ensemble that yields them one by one."""
 
     temperature_: Any
@@ -31,6 +32,9 @@ class AveragedPredictions:
     def _one_by_one(self) -> Iterator[Any]:
         """Yield the members."""
         raise NotImplementedError
+
+    def _facts(self) -> list[Facts]:
+        return facts_of_ensemble(self) if hasattr(self, "estimators_") else []
 
     @property
     def _predictions(self) -> Any:

@@ -1,15 +1,17 @@
 """BaseCMMD: fit, embedding, generation and pickling, as all estimators share them."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
-from sklearn_cmmd._callers import is_called_by, tie_of_callers
+from sklearn_cmmd._callers import check_scorers, is_called_by, tie_of_callers
 from sklearn_cmmd._device import resolve_device
 from sklearn_cmmd._fitting import (
     DivergedError,
@@ -19,6 +21,8 @@ from sklearn_cmmd._fitting import (
     unchanged_by_errors,
 )
 from sklearn_cmmd._inference import Inference
+from sklearn_cmmd._report import Facts, Reported, facts_of_fit
+from sklearn_cmmd.data.batch import Batch
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.targets import Classes, Targets
 from sklearn_cmmd.exceptions import (
@@ -27,20 +31,29 @@ from sklearn_cmmd.exceptions import (
     InterruptedWarning,
     TiedSearchWarning,
 )
+from sklearn_cmmd.export.onnx import Exportable
 from sklearn_cmmd.groups import Networks, Objective, parameters
+from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.params import CONSTRAINTS
+from sklearn_cmmd.persistence.model import fitted_state, restore, summary
+from sklearn_cmmd.persistence.reading import Reader
+from sklearn_cmmd.persistence.saving import Saveable
+from sklearn_cmmd.persistence.writing import Writer
 from sklearn_cmmd.training.callbacks import unfitted
 from sklearn_cmmd.training.surroundings import surroundings
 
 
 @parameters
-class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Inference):
+class BaseCMMD(
+    Exportable, Saveable, Reported, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Inference
+):
     """What `CMMDClassifier`, `CMMDRegressor` and `CMMDTransformer` have in common."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
     # The loss of rows held out that early stopping watches.
     _watched: ClassVar[str] = "loss"
     _kind_of_y: ClassVar[type[Targets]] = Classes
+    __metadata_request__partial_fit: ClassVar[dict[str, bool]] = {"X_missing": True}
 
     observed: Sequence[Modality] | None = None
     missing: Sequence[Modality] | None = None
@@ -115,7 +128,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Inference):
             If the loss becomes infinite or NaN. The weights of the last good epoch are kept, and
             the estimator is fitted with them.
         """
-        self._check_something_to_learn(y, X_missing)
+        self._check_fit(y, X_missing)
         warn_of_tie(tie_of_callers())
         return self._fit(X, y, X_missing, sample_weight, init_from)
 
@@ -160,20 +173,67 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Inference):
         self._check_something_to_learn(y, X_missing)
         return self._fit(X, y, X_missing, sample_weight, left_out=left_out)
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any, return_std: bool = False) -> Any:
         """Embed rows: the mean of p(z|x_O).
 
         Parameters
         ----------
         X : as in `fit`, of shape (n, ...)
             The observed modalities, in the form of the fit.
+        return_std : bool, default=False
+            Whether to return the standard deviations of p(z|x_O) as well.
 
         Returns
         -------
-        ndarray of shape (n, latent_dim)
-            float32 if `X` is float32, else float64. `set_output` changes the container.
+        ndarray, or two of them, of shape (n, latent_dim)
+            float32 if `X` is float32, else float64. `set_output` changes the container of the
+            means.
         """
-        return self._predict(self._read(X), lambda module, x: module.embed(x).mean)
+        if not return_std:
+            return self._predict(self._read(X), lambda module, x: module.embed(x).mean)
+        both = self._predict(self._read(X), lambda module, x: module.embed(x).moments())
+        return both[:, 0], both[:, 1]
+
+    def posterior(
+        self, X: Any, y: Any = None, X_missing: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Embed rows of which more is known: means and deviations of q(z|x_O, x_M, y).
+
+        Parameters
+        ----------
+        X : as in `fit`, of shape (n, ...)
+            The observed modalities, in the form of the fit.
+        y : as in `fit`, default=None
+            What is true of the rows. An encoder that does not see it ignores it
+            (`label_in_encoder_`).
+        X_missing : as in `fit`, default=None
+            The missing modalities of the same rows. A row that lacks one has NaN in all of its
+            columns.
+
+        Returns
+        -------
+        mean, std : ndarray of shape (n, latent_dim)
+            float32 if `X` is float32, else float64.
+
+        Raises
+        ------
+        ValueError
+            If something is not given that the encoder sees.
+        """
+        check_is_fitted(self)
+        pairs = self._read_all(X, y, X_missing)
+
+        def compute(module: CMMD, batch: Batch) -> Tensor:
+            labels = module.labels_of(batch)
+            return module.posterior(batch.observed.values, batch.missing, labels).moments()
+
+        both = self._over_pairs(pairs, compute).astype(pairs.x.dtype, copy=False)
+        return both[:, 0], both[:, 1]
+
+    def _check_fit(self, y: Any, X_missing: Any) -> None:
+        """Raise a ValueError if there is nothing to learn, or a search could not score it."""
+        check_scorers()
+        self._check_something_to_learn(y, X_missing)
 
     def _check_something_to_learn(self, y: Any, X_missing: Any) -> None:
         raise NotImplementedError
@@ -212,6 +272,9 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Inference):
             warnings.warn(trained.derailed, DerailedWarning, stacklevel=4)
         return self
 
+    def _facts(self) -> list[Facts]:
+        return facts_of_fit(self) if hasattr(self, "module_") else []
+
     @property
     def _n_features_out(self) -> int:
         return self._plan.architecture.latent_dim
@@ -220,7 +283,7 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Inference):
         if hasattr(self, "module_") and is_called_by("skops"):
             raise TypeError(
                 f"skops does not write networks of torch, so that it cannot keep a fitted "
-                f"{type(self).__name__}. Use pickle or joblib, and load files that you trust only."
+                f"{type(self).__name__}. Use its method save, whose files run no code either."
             )
         state = super().__getstate__().copy()
         if state["callbacks"]:
@@ -233,15 +296,28 @@ class BaseCMMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Inference):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if not hasattr(self, "module_"):
-            return
+        if hasattr(self, "module_"):
+            self._place("auto")
+
+    def _place(self, device: str) -> None:
+        if device != "auto":
+            self.device = device
         try:
             self.device_ = resolve_device(self.device)
         except ValueError as error:
             message = f"{error} The loaded model stays on the CPU."
-            warnings.warn(message, DeviceWarning, stacklevel=2)
+            warnings.warn(message, DeviceWarning, stacklevel=3)
             self.device_ = torch.device("cpu")
         self.module_.to(self.device_)
+
+    def _summary(self) -> dict[str, Any]:
+        return summary(self)
+
+    def _state(self, writer: Writer, at: str) -> dict[str, Any]:
+        return fitted_state(self, writer, at)
+
+    def _restore(self, state: Mapping[str, Any], reader: Reader, at: str) -> None:
+        restore(self, state, reader, at)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

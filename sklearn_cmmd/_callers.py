@@ -13,6 +13,13 @@ import joblib
 import numpy as np
 from sklearn.utils import _safe_indexing
 
+UNROUTED = (
+    "The generated view is to be scored, but X_missing of the held-out rows does not reach the "
+    "scorer. scikit-learn passes it on where metadata routing is on: write "
+    "'with sklearn.config_context(enable_metadata_routing=True):' around the search, and pass "
+    "X_missing=... to its fit by this name."
+)
+
 
 def _frames() -> Iterator[FrameType]:
     frame: FrameType | None = sys._getframe(2)
@@ -38,11 +45,14 @@ def _scoring() -> dict[str, Any] | None:
     return None
 
 
+def _scorers(scoring: dict[str, Any]) -> list[Any]:
+    scorer = scoring["scorer"]
+    return list(getattr(scorer, "_scorers", {"score": scorer}).values())
+
+
 def _by_method(scoring: dict[str, Any]) -> bool:
     """Return whether the estimator's own `score` is what is asked for, alone."""
-    scorer = scoring["scorer"]
-    scorers = getattr(scorer, "_scorers", {"score": scorer}).values()
-    return all(type(each).__name__ == "_PassthroughScorer" for each in scorers)
+    return all(type(each).__name__ == "_PassthroughScorer" for each in _scorers(scoring))
 
 
 class Scored(NamedTuple):
@@ -72,8 +82,23 @@ def is_scored_without(name: str) -> bool:
     scoring = _scoring()
     if scoring is None:
         return False
-    params = scoring.get("score_params") or {}
-    return _by_method(scoring) and params.get(name) is None
+    return _by_method(scoring) and _is_absent(name, scoring)
+
+
+def check_scorers() -> None:
+    """Raise a ValueError if a search is about to score the generated view, and passes none on.
+
+    Scorers say by `needs` what they cannot do without.
+    """
+    scoring = _scoring()
+    if scoring is None or not _is_absent("X_missing", scoring):
+        return
+    if any("X_missing" in getattr(each, "needs", ()) for each in _scorers(scoring)):
+        raise ValueError(UNROUTED)
+
+
+def _is_absent(name: str, scoring: dict[str, Any]) -> bool:
+    return (scoring.get("score_params") or {}).get(name) is None
 
 
 def tie_of_callers() -> dict[str, Any] | None:

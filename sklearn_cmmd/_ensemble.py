@@ -17,7 +17,6 @@ from sklearn.base import (
     is_classifier,
     is_regressor,
 )
-from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -29,11 +28,13 @@ from sklearn_cmmd._fitting import unchanged_by_errors
 from sklearn_cmmd._generative import GenerativeMixin
 from sklearn_cmmd._random import seed_sequence, uniform_streams
 from sklearn_cmmd.crossfit.errors import check_coverage
+from sklearn_cmmd.crossfit.exported import ExportedEnsemble
 from sklearn_cmmd.crossfit.folds import asked_rows, checked_groups, fold_of_rows
 from sklearn_cmmd.crossfit.generators import LEAST_PAIRS, check_generators, names_of
-from sklearn_cmmd.crossfit.members import LeftOut, fit_members
+from sklearn_cmmd.crossfit.members import LeftOut, fit_members, ignore_what_was_said
 from sklearn_cmmd.crossfit.mixture import Mixture, drawn_in_turn
 from sklearn_cmmd.crossfit.numbers import learned_errors, spread
+from sklearn_cmmd.crossfit.saved import SavedEnsemble
 from sklearn_cmmd.crossfit.temperature import learned_temperature
 from sklearn_cmmd.crossfit.views import learned_views
 from sklearn_cmmd.data.alignment import warn_of_another_order
@@ -41,13 +42,14 @@ from sklearn_cmmd.data.containers import unwrapped
 from sklearn_cmmd.data.layout import Side
 from sklearn_cmmd.data.rows import FitData, read_fit_data
 from sklearn_cmmd.data.tables import check_row_counts, presence, read_table
-from sklearn_cmmd.exceptions import CMMDWarning
 from sklearn_cmmd.groups import GroupedParameters
 from sklearn_cmmd.plan import Plan
 
 
 @dataclass(eq=False, repr=False)
 class CMMDEnsemble(
+    ExportedEnsemble,
+    SavedEnsemble,
     AveragedPredictions,
     GenerativeMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -190,7 +192,7 @@ class CMMDEnsemble(
             As `fit` of the members raises them; also if there are fewer rows or groups than
             members, or `generators` are no regressors.
         """
-        self._member()._check_something_to_learn(y, X_missing)
+        self._member()._check_fit(y, X_missing)
         check_generators(self.generators)
         with unchanged_by_errors(self):
             return self._fit(unwrapped(X, "X"), y, X_missing, sample_weight, groups)
@@ -206,13 +208,9 @@ class CMMDEnsemble(
         pairs = data.present[data.weight > 0].sum(axis=0)
         if generators == "auto" and pairs.min(initial=LEAST_PAIRS) < LEAST_PAIRS:
             generators = None
+        asked, given = asked_rows(data, fold, own), (X, y, X_missing, sample_weight)
         members, found = fit_members(
-            self._unfitted(of_members),
-            fold,
-            asked_rows(data, fold, own),
-            generators,
-            self.n_jobs,
-            (X, y, X_missing, sample_weight),
+            self._unfitted(of_members), fold, asked, generators, self.n_jobs, given
         )
         self.folds_ = fold
         self.estimators_ = [member.estimator for member in members]
@@ -241,8 +239,7 @@ class CMMDEnsemble(
     def _data(self, X: Any, y: Any, X_missing: Any, sample_weight: Any) -> FitData:
         """Check the data; the first member says what there is to say of them."""
         with warnings.catch_warnings():
-            for category in (CMMDWarning, DataConversionWarning):
-                warnings.simplefilter("ignore", category)
+            ignore_what_was_said()
             return read_fit_data(self._member(), X, y, X_missing, sample_weight)
 
     def _take_over(self) -> None:

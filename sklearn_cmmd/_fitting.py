@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
 from sklearn_cmmd._device import resolve_device
-from sklearn_cmmd._random import Seeds, generator, seed_sequence
+from sklearn_cmmd._random import Seeds, generator, seed_sequence, state_of
 from sklearn_cmmd.data.containers import is_mapping, unwrapped
 from sklearn_cmmd.data.rows import FitData, read_fit_data
 from sklearn_cmmd.exceptions import ResumeWarning
@@ -103,12 +103,9 @@ def prepare(
     if resumed is not None:
         root = np.random.SeedSequence(**resumed[1])
     if checkpoint is not None:
-        checkpoint.seeds = {
-            "entropy": root.entropy,
-            "n_children_spawned": root.n_children_spawned,
-        }
+        checkpoint.seeds = state_of(root)
     if not going_on:
-        _begin(estimator, data, plan, root, init_from)
+        _begin(estimator, plan, root, init_from)
     estimator._plan, estimator._seeds, estimator.device_ = plan, root, device
     begins = not going_on and init_from is None
     loop = _loop(estimator, data, device, begins, left_out)
@@ -117,28 +114,25 @@ def prepare(
     return loop, checkpoint
 
 
-def _begin(
-    estimator: Any, data: FitData, plan: Plan, root: np.random.SeedSequence, init_from: Any
-) -> None:
+def _begin(estimator: Any, plan: Plan, root: np.random.SeedSequence, init_from: Any) -> None:
     """Build the networks, and replace what an earlier fit left behind."""
     module, seeds = CMMD(plan.architecture), Seeds.spawn(root)
     module.init_weights(generator(seeds.init))
     if init_from is not None:
         module.start_from(init_from.module_)
-    layout = plan.layout
     # Rows once held out stay held out when a warm start goes on.
     estimator._split_seed = seeds.split
     estimator._moments = {}
     estimator.module_ = module
-    estimator._described = repr((estimator.observed, estimator.missing, estimator.optional))
+    estimator._described = described(estimator)
     estimator.history_ = {}
     estimator.n_iter_ = 0
-    estimator.observed_ = list(layout.observed.modalities)
-    estimator.missing_ = [] if layout.missing is None else list(layout.missing.modalities)
-    estimator.n_features_in_ = data.x.n_columns
     estimator.__dict__.pop("classes_", None)
-    if layout.targets is not None:
-        estimator.__dict__.update(layout.targets.attributes)
+
+
+def described(estimator: Any) -> str:
+    """Return how the parameters describe the modalities, to compare."""
+    return repr((estimator.observed, estimator.missing, estimator.optional))
 
 
 def check_feature_names(estimator: Any, X: Any, reset: bool) -> None:
@@ -153,7 +147,7 @@ def check_feature_names(estimator: Any, X: Any, reset: bool) -> None:
 
 def _check_described(estimator: Any) -> None:
     """Raise a ValueError if modalities are described otherwise than when the networks were made."""
-    if repr((estimator.observed, estimator.missing, estimator.optional)) != estimator._described:
+    if described(estimator) != estimator._described:
         raise ValueError(
             "warm_start and partial_fit go on with the modalities of the first fit, but observed=, "
             "missing= or optional= changed. Set warm_start=False and call fit to begin anew."
@@ -256,17 +250,31 @@ def check_init_from(estimator: Any, init_from: Any, going_on: bool) -> None:
 
 def take_in(estimator: Any, trained: Trained, partial: bool) -> None:
     """Give an estimator what a training leaves behind besides the weights."""
-    schedule, plan = estimator._plan.schedule, estimator._plan
     # They are worth three times the weights, and only a fit that goes on needs them.
     estimator._moments = trained.moments if partial or estimator.warm_start else {}
     estimator.best_epoch_ = estimator.n_iter_ + trained.best_epoch
+    before, after = [np.nan] * estimator.n_iter_, [np.nan] * trained.n_epochs
+    earlier, later = estimator.history_, trained.history
+    estimator.history_ = {
+        name: earlier.get(name, before) + later.get(name, after) for name in earlier | later
+    }
     estimator.n_iter_ += trained.n_epochs
-    for name, values in trained.history.items():
-        estimator.history_[name] = estimator.history_.get(name, []) + values
     estimator.best_validation_score_ = None if trained.best_loss is None else -trained.best_loss
-    estimator.batch_size_ = schedule.batch_size
-    estimator.max_epochs_ = schedule.max_epochs
-    estimator.dropout_ = schedule.dropout
-    estimator.early_stopping_ = schedule.validation_fraction > 0
-    estimator.label_smoothing_ = plan.loss.label_smoothing
-    estimator.label_in_encoder_ = plan.architecture.label_in_encoder
+    estimator.__dict__.update(attributes_of(estimator._plan))
+
+
+def attributes_of(plan: Plan) -> dict[str, Any]:
+    """Return the fitted attributes that follow from the plan alone."""
+    layout, schedule = plan.layout, plan.schedule
+    attributes = {
+        "observed_": list(layout.observed.modalities),
+        "missing_": [] if layout.missing is None else list(layout.missing.modalities),
+        "n_features_in_": sum(layout.observed.widths.values()),
+        "batch_size_": schedule.batch_size,
+        "max_epochs_": schedule.max_epochs,
+        "dropout_": schedule.dropout,
+        "early_stopping_": schedule.validation_fraction > 0,
+        "label_smoothing_": plan.loss.label_smoothing,
+        "label_in_encoder_": plan.architecture.label_in_encoder,
+    }
+    return attributes if layout.targets is None else attributes | layout.targets.attributes

@@ -13,10 +13,13 @@ from sklearn_cmmd._fitting import Fitted, check_feature_names
 from sklearn_cmmd._generative import GenerativeMixin
 from sklearn_cmmd._random import uniform_streams
 from sklearn_cmmd.data.alignment import warn_of_another_order
+from sklearn_cmmd.data.batch import Batch
+from sklearn_cmmd.data.batches import Batches
 from sklearn_cmmd.data.blocks import CHUNK_NUMBERS
 from sklearn_cmmd.data.containers import unwrapped
 from sklearn_cmmd.data.layout import Side
 from sklearn_cmmd.data.optional import at_hand, filled
+from sklearn_cmmd.data.rows import FitData, read_fit_data
 from sklearn_cmmd.data.tables import Table, read_table
 from sklearn_cmmd.groups import GroupedParameters
 from sklearn_cmmd.networks.cmmd import CMMD
@@ -34,6 +37,17 @@ class Inference(GenerativeMixin, Fitted, GroupedParameters):
         if n_samples is None:
             return self._means(table), table.index
         return self._draws(table, n_samples, seed), table.index
+
+    def _deviations(self, X: Any) -> tuple[np.ndarray, Any]:
+        table, side = self._read(X), self._missing_side
+
+        def deviations(module: CMMD, x: Tensor) -> Tensor:
+            return module.reconstruct(x).variance.sqrt()[:, : len(side.scale)]
+
+        def in_units(std: np.ndarray) -> np.ndarray:
+            return (std * side.scale).astype(side.dtype_of(std.dtype), copy=False)
+
+        return self._predict(table, deviations, in_units), table.index
 
     def _means(self, table: Table, rows: np.ndarray | None = None) -> np.ndarray:
         """Return the means of x_M of some rows, None for all, in the units of the data."""
@@ -159,6 +173,65 @@ class Inference(GenerativeMixin, Fitted, GroupedParameters):
                 values[part] = output
         return values
 
+    def _read_pairs(self, X: Any, y: Any, X_missing: Any, sample_weight: Any = None) -> FitData:
+        """Check new rows, and what is known of them besides, against those of the fit."""
+        X, layout = self._opened(X), self._plan.layout
+        known = getattr(self, "classes_", None)
+        data = read_fit_data(self, X, y, X_missing, sample_weight, layout, "score", known)
+        data.check_form(layout, "score")
+        return data
+
+    def _read_all(self, X: Any, y: Any, X_missing: Any) -> FitData:
+        """Check new rows, of which everything is known that the encoder sees."""
+        plan = self._plan
+        sees = {
+            "y": (plan.architecture.n_label_columns > 0, y),
+            "X_missing": (plan.layout.missing is not None, X_missing),
+        }
+        for name, (is_seen, data) in sees.items():
+            if is_seen and data is None:
+                raise ValueError(
+                    f"The encoder of this {type(self).__name__} sees {name}, and got None. Pass "
+                    f"{name}=... as in fit, with the marks of what rows lack."
+                )
+        return self._read_pairs(X, y if sees["y"][0] else None, X_missing)
+
+    def _over_pairs(
+        self, data: FitData, compute: Callable[[CMMD, Batch], Tensor], n_draws: int = 1
+    ) -> np.ndarray:
+        """Run the rows of positive weight through the networks, a part at a time."""
+        rows, module = data.rows(self._plan.layout, self.device_), self._module_for(data.x.dtype)
+        dtype = next(module.parameters()).dtype
+        step = max(1, PREDICTION_ROWS // n_draws)
+        with surroundings(self.device_, module, step * n_draws), torch.inference_mode():
+            parts = [
+                compute(module, batch.to(dtype)).numpy(force=True) for batch in Batches(rows, step)
+            ]
+        return np.concatenate(parts)
+
+    def _latent_noise(self, n_draws: int, random_state: Any) -> Callable[[Batch], Tensor]:
+        """Return a function that draws noise for rows, which it must see in their order.
+
+        It is standard normal, of shape (n_draws, batch, latent_dim).
+        """
+        (stream,) = uniform_streams(random_state, 1)
+        latent_dim = self._plan.architecture.latent_dim
+
+        def draw(batch: Batch) -> Tensor:
+            drawn = torch.from_numpy(stream.standard_normal((batch.n_rows, n_draws, latent_dim)))
+            return drawn.to(batch.observed.values).transpose(0, 1)
+
+        return draw
+
+    def _log_units(self, data: FitData) -> np.ndarray:
+        """Return by how much a log-density of each row is less in the units of X_missing."""
+        side = self._plan.layout.missing
+        if side is None or data.x_missing is None:
+            return np.zeros(data.x.n_rows)
+        scaled = [modality.likelihood in ("gaussian", "laplace") for modality in side.modalities]
+        logs = [np.log(side.scale[modality.columns]).sum() for modality in side.modalities]
+        return np.asarray(data.present @ np.where(scaled, logs, 0.0))
+
     def _module_for(self, dtype: np.dtype) -> CMMD:
         """Return the networks in the precision in which rows of this dtype are predicted."""
         asked = self.group("networks").prediction
@@ -182,5 +255,6 @@ def in_double(module: CMMD) -> CMMD:
     versions = [value._version for value in (*module.parameters(), *module.buffers())]
     known = _DOUBLES.get(module)
     if known is None or known[0] != versions:
-        known = _DOUBLES[module] = (versions, module.copied().double())
+        with torch.inference_mode(False):  # so that gradients can flow through the copy
+            known = _DOUBLES[module] = (versions, module.copied().double())
     return known[1]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +24,11 @@ def seed_sequence(random_state: int | np.random.RandomState | None) -> np.random
             f"Got {random_state!r} instead."
         )
     return np.random.SeedSequence(int(random_state))
+
+
+def state_of(root: np.random.SeedSequence) -> dict[str, Any]:
+    """Return a root in plain values, from which `numpy.random.SeedSequence` makes it again."""
+    return {"entropy": root.entropy, "n_children_spawned": root.n_children_spawned}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from typing import Any, ClassVar, cast
 
 import numpy as np
-import torch
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -154,8 +153,7 @@ class CMMDRegressor(NumberPredictions, BaseCMMD):
         targets = self._targets
 
         def compute(module: CMMD, x: Tensor) -> Tensor:
-            y = cast(Gaussian, module.predict(x))
-            return torch.stack([y.loc, torch.exp(0.5 * y.log_var)], dim=1)
+            return cast(Gaussian, module.predict(x)).moments()
 
         def in_units(values: np.ndarray) -> np.ndarray:
             found = targets.decode(values[:, 0]), targets.decode_scale(values[:, 1])

@@ -3,25 +3,22 @@
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from sklearn_cmmd._base import BaseCMMD
 from sklearn_cmmd._callers import is_scored_without
-from sklearn_cmmd._inference import PREDICTION_ROWS
-from sklearn_cmmd._random import generator
-from sklearn_cmmd.data.batches import Batches
-from sklearn_cmmd.data.rows import read_fit_data
+from sklearn_cmmd.data.batch import Batch
 from sklearn_cmmd.groups import parameters
+from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.objective.bound import lower_bound
 from sklearn_cmmd.params import CLASS_CONSTRAINTS, ClassWeight, documented
-from sklearn_cmmd.training.surroundings import surroundings
 
 N_DRAWS = 10
 NOTHING_TO_SCORE = (
     "score compares a model with y, X_missing or both, and got no row of either. Pass score(X, "
-    "X_missing=...). In a search, switch metadata routing on, "
-    "sklearn.set_config(enable_metadata_routing=True), and call "
-    "set_fit_request(X_missing=True).set_score_request(X_missing=True) of the estimator."
+    "X_missing=...). In a search, X_missing reaches score where metadata routing is on: write "
+    "'with sklearn.config_context(enable_metadata_routing=True):' around it."
 )
 
 
@@ -66,6 +63,7 @@ class CMMDTransformer(BaseCMMD):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CLASS_CONSTRAINTS
+    __metadata_request__score: ClassVar[dict[str, bool]] = {"X_missing": True}
 
     class_weight: ClassWeight = None
 
@@ -89,8 +87,8 @@ class CMMDTransformer(BaseCMMD):
         y : as in `fit`, default=None
             The labels. They are ignored if the estimator was fitted without any.
         X_missing : as in `fit`, default=None
-            The missing modalities. In a search, scikit-learn passes them on to `score` by metadata
-            routing: ``set_score_request(X_missing=True)``.
+            The missing modalities. A search passes them on to `score` where metadata routing is on,
+            ``sklearn.config_context(enable_metadata_routing=True)``.
         sample_weight : array-like of shape (n,), default=None
             Weights of the rows.
 
@@ -104,31 +102,21 @@ class CMMDTransformer(BaseCMMD):
         ValueError
             If there is nothing to compare with.
         """
-        X = self._opened(X)
-        layout = self._plan.layout
-        y = None if layout.targets is None else y
+        check_is_fitted(self)
+        y = None if self._plan.layout.targets is None else y
         if y is None and X_missing is None:
             raise ValueError(NOTHING_TO_SCORE)
-        known = getattr(self, "classes_", None)
-        data = read_fit_data(self, X, y, X_missing, sample_weight, layout, "score", known)
-        data.check_form(layout, "score")
+        data = self._read_pairs(X, y, X_missing, sample_weight)
         if not data.counts.pairs and y is None:
             raise ValueError(NOTHING_TO_SCORE)
-        rows = data.rows(layout, self.device_)
-        noise = generator(0)
-        bounds = []
-        with surroundings(self.device_, self.module_, PREDICTION_ROWS), torch.inference_mode():
-            for batch in Batches(rows, PREDICTION_ROWS):
-                shape = batch.n_rows, N_DRAWS, self._plan.architecture.latent_dim
-                drawn = torch.empty(shape, dtype=torch.float32, device="cpu")
-                drawn = drawn.normal_(generator=noise).to(self.device_)
-                bounds.append(lower_bound(self.module_, batch, drawn.transpose(0, 1)).cpu())
-        mean = np.average(torch.cat(bounds).numpy(), weights=data.weight[data.weight > 0])
-        if layout.missing is not None and data.x_missing is not None:
-            # The density of standardised values is that of the data times their scales.
-            logs = [np.log(layout.missing.scale[m.columns]).sum() for m in data.modalities[1]]
-            mean -= np.average(data.present @ logs, weights=data.weight)
-        return float(mean)
+        noise = self._latent_noise(N_DRAWS, 0)
+
+        def bound(module: CMMD, batch: Batch) -> Tensor:
+            return lower_bound(module, batch, noise(batch))
+
+        counts = data.weight > 0
+        bounds = self._over_pairs(data, bound, N_DRAWS) - self._log_units(data)[counts]
+        return float(np.average(bounds, weights=data.weight[counts]))
 
     def _check_something_to_learn(self, y: Any, X_missing: Any) -> None:
         if y is None and X_missing is None and self.optional is None:

@@ -1,14 +1,16 @@
-"""Warnings of the package, so that each can be filtered or made an error by its class."""
+"""Warnings and errors of the package, so that each can be told by its class."""
 
 from sklearn.exceptions import ConvergenceWarning
 
 __all__ = [
+    "AttributionWarning",
     "BatchSizeWarning",
     "CMMDWarning",
     "CodesWarning",
     "DerailedWarning",
     "DeviceWarning",
     "InterruptedWarning",
+    "ModelFileError",
     "ReencodedLabelsWarning",
     "ResumeWarning",
     "RowOrderWarning",
@@ -64,3 +66,11 @@ class InterruptedWarning(CMMDWarning):
 
 class TiedSearchWarning(CMMDWarning):
     """Candidates of a search have one score, and the first of them is refitted."""
+
+
+class AttributionWarning(CMMDWarning):
+    """Contributions do not add up to what they explain, for want of steps."""
+
+
+class ModelFileError(ValueError):
+    """A file is not one that `save` wrote, is damaged, or is of a later format."""

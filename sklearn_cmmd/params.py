@@ -148,7 +148,7 @@ history_ : dict of str to list of float
     `"train_prior_reconstruction"`, `"train_classification"` (the loss of y, also of numbers),
     `"train_kl"`, `"train_mmd"`, `"train_scale_prior"` where scales of columns are learned, where
     the posterior teaches `"train_posterior_classification"` and `"train_distillation"`, and the
-    same with `"valid_"`.
+    same with `"valid_"`. NaN where a fit that went on had no such term.
 n_iter_ : int
     Number of epochs run.
 best_epoch_ : int

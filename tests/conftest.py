@@ -1,5 +1,7 @@
 """Shared fixtures: one torch thread, small networks, a part of the embedded digits."""
 
+import os
+
 import hypothesis
 import numpy as np
 import pytest
@@ -8,8 +10,10 @@ from sklearn.base import clone
 
 from sklearn_cmmd import Networks
 from sklearn_cmmd.datasets import load_multiple_features
+from tests.fitted import MODELS, fitted
 
 torch.set_num_threads(1)
+os.environ.setdefault("MPLBACKEND", "Agg")  # no window opens
 # No test reads the clock: what is loaded at first use would count as a slow example.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
@@ -57,3 +61,22 @@ def digits():
 def split(digits):
     X, M, y = digits
     return X[:160], M[:160], y[:160], X[160:], M[160:], y[160:]
+
+
+@pytest.fixture(scope="session")
+def known():
+    """Return a function that gives a fitted estimator by its name, and rows; do not change it."""
+    made = {}
+
+    def get(name):
+        if name not in made:
+            made[name] = fitted(name)
+        return made[name]
+
+    return get
+
+
+@pytest.fixture(params=MODELS)
+def model(request, known):
+    """One model after the other, and rows for it."""
+    return known(request.param)

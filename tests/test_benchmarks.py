@@ -32,6 +32,8 @@ from benchmarks.pairs import DEVELOPMENT, HELD_BACK, Pair
 from benchmarks.sizes import SMALL, TOY, loop_of
 from sklearn_cmmd import CMMDClassifier, Modality
 
+pytestmark = pytest.mark.slow
+
 N_ROWS = 120
 
 

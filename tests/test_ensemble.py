@@ -228,7 +228,7 @@ def test_pipeline_and_routing(ensemble, digits):
     pipe = make_pipeline(StandardScaler(), ensemble).fit(X, y, cmmdensemble__X_missing=M)
     assert pipe.score(X, y) > 0.8
     with sklearn.config_context(enable_metadata_routing=True):
-        routed = GridSearchCV(ensemble.set_fit_request(X_missing=True), {"n_estimators": [2]}, cv=2)
+        routed = GridSearchCV(ensemble, {"n_estimators": [2]}, cv=2)
         assert routed.fit(X, y, X_missing=M).best_estimator_.estimators_[0].missing_
 
 

@@ -37,6 +37,17 @@ class TestPartialFit:
         assert clf.n_iter_ == epochs + 1
         assert clf.history_["train_loss"][-1] < 1.2 * loss
 
+    @pytest.mark.parametrize("stops_first", [True, False])
+    def test_histories_of_terms_stay_side_by_side(self, split, small, stops_first):
+        X, M, y, *_ = split
+        clf = CMMDClassifier(**small | {"max_epochs": 3, "warm_start": True})
+        for stops in (stops_first, not stops_first):
+            clf.set_params(early_stopping=stops).fit(X, y, X_missing=M)
+        assert {len(values) for values in clf.history_.values()} == {6}
+        held_out = np.isnan(clf.history_["valid_loss"]).tolist()
+        assert held_out == [not stops_first] * 3 + [stops_first] * 3
+        assert np.isfinite(clf.history_["train_loss"]).all()
+
     def test_chunks_may_lack_classes_and_be_small(self, split, small):
         X, M, y, *_ = split
         clf = CMMDClassifier(**small | {"batch_size": 100})

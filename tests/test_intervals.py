@@ -52,6 +52,7 @@ def test_values_lie_within(fitted, coverage):
     np.testing.assert_allclose((lower + upper) / 2, fitted.generate_missing(x), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_guarantee_of_whole_ensembles():
     """Of 500 data sets, each with a new row, 90 % and no fewer have it in its interval."""
     hits, n = 0, 30

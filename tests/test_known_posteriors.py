@@ -52,6 +52,7 @@ def fit(n_pairs):
     return clf.fit(np.vstack([X, X_more]), y, X_missing=np.vstack([M, M_more]))
 
 
+@pytest.mark.slow
 def test_pairs_without_labels_lead_to_the_posterior(held_out):
     """Error and divergence from the true posterior fall as pairs grow; the twin cannot use them."""
     X, y = held_out

@@ -63,6 +63,7 @@ def learn(X, X_missing, y):
     return clf.fit(X, y, X_missing=X_missing)
 
 
+@pytest.mark.slow
 def test_pairs_of_images(pairs, judge):
     X, M, y, X_test, y_test = pairs
     model = learn(X, M, y)

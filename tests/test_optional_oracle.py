@@ -8,6 +8,8 @@ from scipy.stats import norm
 
 from sklearn_cmmd import CMMDClassifier, Objective
 
+pytestmark = pytest.mark.slow
+
 VIEWS, NOISE, WIDTH = ("a", "b", "c"), 0.7, 3
 N_ROWS = 5000
 SUBSETS = [s for size in (1, 2, 3) for s in combinations(VIEWS, size)]

@@ -72,11 +72,6 @@ def routing(request):
         yield request.param
 
 
-def requesting(estimator, routing):
-    """What a user says once where metadata routing is on."""
-    return estimator.set_fit_request(X_missing=True) if routing else estimator
-
-
 SEARCHES = {
     "grid": lambda clf, **kw: GridSearchCV(clf, GRID, cv=2, error_score="raise", **kw),
     "randomized": lambda clf, **kw: RandomizedSearchCV(
@@ -112,7 +107,7 @@ def form(request, tmp_path):
 @pytest.mark.parametrize("search", SEARCHES)
 def test_searches(data, paired, routing, form, search):
     X, M, y = data
-    found = SEARCHES[search](requesting(paired, routing)).fit(form(X), y, X_missing=form(M))
+    found = SEARCHES[search](paired).fit(form(X), y, X_missing=form(M))
     assert found.best_params_["omega"] in GRID["omega"]
     assert found.best_score_ > 0.5
     assert found.predict(form(X)).shape == (240,)
@@ -123,7 +118,7 @@ def test_searches(data, paired, routing, form, search):
 
 def test_search_in_two_processes(data, small, routing):
     X, M, y = data
-    clf = requesting(CMMDClassifier(**small | {"max_epochs": 3}), routing)
+    clf = CMMDClassifier(**small | {"max_epochs": 3})
     serial, parallel = (
         SEARCHES["grid"](clone(clf), n_jobs=n).fit(X, y, X_missing=M) for n in (1, 2)
     )
@@ -136,7 +131,7 @@ def test_search_in_two_processes(data, small, routing):
 def test_search_with_weights(data, paired, routing):
     X, M, y = data
     weight = np.random.RandomState(0).uniform(1, 2, size=240)
-    clf = requesting(paired, routing)
+    clf = paired
     if routing:
         clf.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
     search = SEARCHES["grid"](clf).fit(X, y, X_missing=M, sample_weight=weight)
@@ -146,7 +141,7 @@ def test_search_with_weights(data, paired, routing):
 def test_cross_validate(data, paired, routing, form):
     X, M, y = data
     results = cross_validate(
-        requesting(paired, routing),
+        paired,
         form(X),
         y,
         cv=2,
@@ -160,15 +155,13 @@ def test_cross_validate(data, paired, routing, form):
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
 def test_cross_val_predict(data, paired, routing, form, method):
     X, M, y = data
-    out = cross_val_predict(
-        requesting(paired, routing), form(X), y, cv=2, params={"X_missing": form(M)}, method=method
-    )
+    out = cross_val_predict(paired, form(X), y, cv=2, params={"X_missing": form(M)}, method=method)
     assert len(out) == 240
 
 
 def test_pipeline(digits, small, routing):
     X, M, y = digits
-    clf = requesting(CMMDClassifier(**small), routing)
+    clf = CMMDClassifier(**small)
     pipe = make_pipeline(StandardScaler(), clf)
     pipe.fit(X, y, **{"X_missing" if routing else "cmmdclassifier__X_missing": M})
     assert pipe.score(X, y) > 0.7
@@ -177,8 +170,6 @@ def test_pipeline(digits, small, routing):
 def test_search_over_a_pipeline(digits, small, routing):
     X, M, y = digits
     embed = CMMDTransformer(**small | {"max_epochs": 10})
-    if routing:
-        embed.set_fit_request(X_missing=True)
     pipe = make_pipeline(StandardScaler(), embed, LogisticRegression())
     search = GridSearchCV(
         pipe, {"cmmdtransformer__omega": [0, 1]}, cv=2, n_jobs=2, error_score="raise"
@@ -189,7 +180,7 @@ def test_search_over_a_pipeline(digits, small, routing):
 
 def test_calibrated_classifier(data, paired, routing, form):
     X, M, y = data
-    clf = CalibratedClassifierCV(requesting(paired, routing), cv=2)
+    clf = CalibratedClassifierCV(paired, cv=2)
     clf.fit(form(X), y, X_missing=form(M))
     assert clf.predict_proba(form(X)).shape == (240, 3)
 
@@ -212,7 +203,7 @@ class TestEnsembles:
         M = np.c_[X[:, 0], M]
         with sklearn.config_context(enable_metadata_routing=True):
             base = PairedUnlessStacked(**small | {"max_epochs": 10})
-            clf = ensemble(base.set_fit_request(X_missing=True)).fit(X, y, X_missing=M)
+            clf = ensemble(base).fit(X, y, X_missing=M)
         assert clf.score(X, y) > 0.5
 
     def test_without_routing_they_say_so(self, data, paired):

@@ -166,7 +166,7 @@ def test_a_fit_inside_a_scorer_is_its_own():
 
 def test_skops_says_which_format_to_use():
     skops = pytest.importorskip("skops.io")
-    with pytest.raises(TypeError, match="Use pickle or joblib"):
+    with pytest.raises(TypeError, match="Use its method save"):
         skops.dumps(fit())
     blob = skops.dumps(CMMDClassifier(omega=0.3))
     loaded = skops.loads(blob, trusted=skops.get_untrusted_types(data=blob))

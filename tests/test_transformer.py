@@ -118,7 +118,9 @@ def test_score_needs_something_to_compare_with(digits, small):
     X, M, y = digits
     unlabelled = CMMDTransformer(**small).fit(X, X_missing=M)
     for args in ((X,), (X, y)):
-        with pytest.raises(ValueError, match=r"got no row of either. .*set_score_request"):
+        with pytest.raises(
+            ValueError, match=r"got no row of either. .*enable_metadata_routing=True"
+        ):
             unlabelled.score(*args)
     with pytest.raises(ValueError, match="was first fitted without X_missing"):
         CMMDTransformer(**small).fit(X, y).score(X, X_missing=M)
@@ -130,7 +132,6 @@ def test_search_by_the_score(digits, small):
     search = GridSearchCV(transformer, {"latent_dim": [1, 8]}, cv=2, error_score="raise")
     search.fit(X, y, X_missing=M)  # by log p(y | x_O)
     with config_context(enable_metadata_routing=True):
-        transformer.set_fit_request(X_missing=True).set_score_request(X_missing=True)
         search.fit(X, X_missing=M)
     scores = [
         np.mean(
@@ -149,7 +150,7 @@ def test_search_by_the_score(digits, small):
 def test_search_without_anything_to_score_ends_before_training(digits, small, no_training):
     X, M, _ = digits
     search = GridSearchCV(CMMDTransformer(**small), {"latent_dim": [1, 8]}, cv=2)
-    with pytest.raises(ValueError, match="set_score_request"):
+    with pytest.raises(ValueError, match="enable_metadata_routing=True"):
         search.fit(X, X_missing=M)
 
 

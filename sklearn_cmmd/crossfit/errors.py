@@ -22,6 +22,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestRegressor
 
+from sklearn_cmmd.crossfit.regressions import Forest, OfComponents
+
 N_TREES, LEAST_ROWS_OF_LEAF, N_COMPONENTS = 50, 10, 10
 # Fewer rows tell nothing of how large the errors of one row are.
 LEAST_ROWS = 50
@@ -29,23 +31,30 @@ LEAST_ROWS = 50
 LEAST_SHARE = 0.25
 
 
+@dataclass(frozen=True)
 class ErrorSizes:
     """The expected sizes of errors, by row and column, from x_O.
 
-    Trees predict the first principal components of the sizes.
+    Trees predict the first principal components of the sizes. Without them the sizes are the means
+    of the columns.
     """
 
-    def __init__(self, x: np.ndarray, errors: np.ndarray, depends_on_row: bool, seed: int) -> None:
+    mean: np.ndarray
+    trees: OfComponents | None
+
+    @classmethod
+    def learn(
+        cls, x: np.ndarray, errors: np.ndarray, depends_on_row: bool, seed: int
+    ) -> tuple["ErrorSizes", np.ndarray]:
+        """Learn the sizes; return them, and what trees that left a row out expect of it."""
         sizes = np.abs(errors)
-        self.mean = sizes.mean(axis=0)
+        mean = sizes.mean(axis=0)
         # A column without any error has some size all the same, since it is divided by.
-        self.mean[self.mean == 0] = np.finfo(np.float32).eps
-        self.trees: Any = None
-        self.known = np.broadcast_to(self.mean, sizes.shape)
+        mean[mean == 0] = np.finfo(np.float32).eps
         if not depends_on_row or len(x) < LEAST_ROWS:
-            return
-        self.components = PCA(min(N_COMPONENTS, *sizes.shape), random_state=seed).fit(sizes)
-        self.trees = RandomForestRegressor(
+            return cls(mean, None), np.broadcast_to(mean, sizes.shape)
+        components = PCA(min(N_COMPONENTS, *sizes.shape), random_state=seed).fit(sizes)
+        trees = RandomForestRegressor(
             N_TREES,
             min_samples_leaf=LEAST_ROWS_OF_LEAF,
             max_features=0.5,
@@ -53,20 +62,21 @@ class ErrorSizes:
             oob_score=True,
             random_state=seed,
         )
-        targets = self.components.transform(sizes)
-        self.trees.fit(x, targets[:, 0] if targets.shape[1] == 1 else targets)
-        self.known = self._sizes(self.trees.oob_prediction_)
-        self.trees.oob_prediction_ = None
+        targets = components.transform(sizes)
+        trees.fit(x, targets[:, 0] if targets.shape[1] == 1 else targets)
+        forest = Forest.of(trees.estimators_)
+        joined = OfComponents(forest, components.components_, components.mean_)
+        return cls(mean, joined), cls._bounded(joined.joined(trees.oob_prediction_), mean)
 
     def expected(self, x: np.ndarray) -> np.ndarray:
         """Return the expected sizes, (n, columns)."""
         if self.trees is None:
             return np.broadcast_to(self.mean, (len(x), len(self.mean)))
-        return self._sizes(self.trees.predict(x))
+        return self._bounded(self.trees.predict(x), self.mean)
 
-    def _sizes(self, scores: np.ndarray) -> np.ndarray:
-        scores = scores.reshape(len(scores), -1)
-        return np.maximum(self.components.inverse_transform(scores), LEAST_SHARE * self.mean)
+    @staticmethod
+    def _bounded(sizes: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        return np.maximum(sizes, LEAST_SHARE * mean)
 
 
 @dataclass
@@ -122,8 +132,7 @@ class ViewErrors(Errors):
         seed: int,
     ) -> "ViewErrors":
         """Learn the expected sizes of errors."""
-        sizes = ErrorSizes(x, errors, depends_on_row, seed)
-        known, sizes.known = sizes.known, np.empty(0)
+        sizes, known = ErrorSizes.learn(x, errors, depends_on_row, seed)
         return cls(errors.astype(np.float32), known.astype(np.float32), weight, whole, sizes)
 
     def drawn(self, expected: np.ndarray, uniform: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.linear_model import RidgeCV
 from sklearn.utils.validation import has_fit_parameter
 
+from sklearn_cmmd.crossfit.regressions import as_arrays
 from sklearn_cmmd.data.modality import Modality
 
 CMMD = "cmmd"
@@ -74,7 +75,10 @@ def names_of(generators: str | Regressors | None) -> list[str]:
 def fitted(
     generators: str | Regressors | None, x: np.ndarray, values: np.ndarray, weight: Any, seed: int
 ) -> list[Any]:
-    """Fit the regressions of one modality; those that take no weights do without."""
+    """Fit the regressions of one modality, as arrays where they are known.
+
+    Those that take no weights do without.
+    """
     if isinstance(generators, str):
         generators = default_regressors(len(values), values.shape[1], seed)
     regressors = []
@@ -84,7 +88,7 @@ def fitted(
         weighted = takes and not (weight == 1).all()
         params = {"sample_weight": weight} if weighted else {}
         target = values[:, 0] if values.shape[1] == 1 else values
-        regressors.append(clone(regressor).fit(x, target, **params))
+        regressors.append(as_arrays(clone(regressor).fit(x, target, **params)))
     return regressors
 
 

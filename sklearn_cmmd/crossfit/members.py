@@ -84,11 +84,11 @@ def fit_member(
         # The ensemble has looked at the callers itself.
         warnings.simplefilter("ignore", ReencodedLabelsWarning)
         if not is_first:
-            _ignore_what_was_said()
+            ignore_what_was_said()
             warnings.simplefilter("default", DerailedWarning)
         estimator._fit_without(left_out, *data)
     with warnings.catch_warnings():
-        _ignore_what_was_said()
+        ignore_what_was_said()
         X, y, X_missing, weight = data
         layout = estimator._plan.layout
         read = read_fit_data(estimator, X, y, X_missing, weight, layout, "score")
@@ -129,7 +129,8 @@ def fit_members(
     return list(members), list(found)
 
 
-def _ignore_what_was_said() -> None:
+def ignore_what_was_said() -> None:
+    """Silence the warnings of data that were read before."""
     for category in (CMMDWarning, DataConversionWarning):
         warnings.simplefilter("ignore", category)
 

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -10,6 +11,15 @@ class View(NamedTuple):
 
     values: Tensor  # (batch, n_columns), standardised, zero where the row lacks the modality
     mask: Tensor | None = None  # (batch, n_modalities), 1 where the row has it; None if all have
+
+    def to(self, dtype: torch.dtype) -> "View":
+        """Return the same rows with values in a precision."""
+        return self._replace(values=self.values.to(dtype))
+
+    def repeated(self, times: int) -> "View":
+        """Return all rows so many times, one after the other."""
+        mask = None if self.mask is None else self.mask.repeat(times, 1)
+        return View(self.values.repeat(times, 1), mask)
 
 
 class Batch(NamedTuple):
@@ -30,3 +40,8 @@ class Batch(NamedTuple):
     def n_rows(self) -> int:
         """Number of rows."""
         return len(self.observed.values)
+
+    def to(self, dtype: torch.dtype) -> "Batch":
+        """Return the same rows with the values of both sides in a precision."""
+        missing = None if self.missing is None else self.missing.to(dtype)
+        return self._replace(observed=self.observed.to(dtype), missing=missing)

@@ -35,21 +35,27 @@ class Hiding:
         for place, each in enumerate(optional):
             number[observed.modalities[each].columns] = place
         number[len(observed.scale) :] = np.arange(self.n_optional)
-        # What is generated may be in other units than what is observed.
-        factor = observed.scale[columns] / generated.scale
-        shift = (observed.loc[columns] - generated.loc) / generated.scale
+        # What is generated may be in other units than what is observed, and is no square root.
+        root = observed.root[columns]
+        unit = np.where(root, np.sqrt(generated.scale), generated.scale)
+        away = generated.loc / generated.scale
+        factor, shift = observed.scale[columns] / unit, observed.loc[columns] / unit
         often = np.array(list(observed.optional.values()), np.float32)
         self.number, self.columns = (
             torch.from_numpy(each).to(device) for each in (number, columns)
         )
         self.often = torch.from_numpy(often).to(device)
-        self.factor, self.shift = (
-            torch.from_numpy(each.astype(np.float32)).to(device) for each in (factor, shift)
+        self.factor, self.shift, self.away = (
+            torch.from_numpy(each.astype(np.float32)).to(device)
+            for each in (factor, np.where(root, shift, shift - away), away)
         )
+        self.root = torch.from_numpy(root).to(device) if root.any() else None
 
     def paired(self, x: Tensor, missing: View | None) -> View:
         """Return the missing modalities, and after them the optional ones, which nobody lacks."""
         own = x[:, self.columns] * self.factor + self.shift
+        if self.root is not None:
+            own = torch.where(self.root, own * own.abs() - self.away, own)
         lacks_none = x.new_zeros(len(x), self.n_optional)
         if missing is None:
             missing = View(x.new_zeros(len(x), self.n_missing), x.new_zeros(len(x), self.n_others))

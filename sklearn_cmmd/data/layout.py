@@ -9,11 +9,11 @@ import numpy as np
 from sklearn_cmmd.data.kinds import check_values, warn_of_codes, with_likelihood
 from sklearn_cmmd.data.matrices import Standardise
 from sklearn_cmmd.data.modality import Modality
-from sklearn_cmmd.data.statistics import ColumnStatistics, dtype_in_units, pool
+from sklearn_cmmd.data.scaling import UNSCALED, Example, standardisation, with_scaling
+from sklearn_cmmd.data.statistics import ColumnStatistics, dtype_in_units
 from sklearn_cmmd.data.tables import Table
 from sklearn_cmmd.data.targets import Targets
 
-UNSCALED = ("bernoulli", "categorical")
 # So rare are counts of which there are none.
 LEAST_RATE = 1e-3
 
@@ -24,8 +24,9 @@ class Side:
 
     The modalities have their columns as arrays of positions, and the likelihoods of missing ones
     resolved. Widths, shapes of a row if it has more axes, and column names are those of the blocks
-    of the data, by name. `loc` is subtracted from the columns, which are then divided by `scale`;
-    `mean` is that of the columns in the units of the data. `optional` are the numbers of the
+    of the data, by name. `loc` is subtracted from the columns, of those in the mask `root` from
+    their square roots, which are then divided by `scale`; `mean` is that of the columns in the
+    units of the data. `optional` are the numbers of the
     observed modalities that a row may lack, and how often each is hidden in training.
     """
 
@@ -37,6 +38,7 @@ class Side:
     loc: np.ndarray
     scale: np.ndarray
     mean: np.ndarray
+    root: np.ndarray
     optional: dict[int, float] = field(default_factory=dict)
 
     @classmethod
@@ -48,10 +50,12 @@ class Side:
         present: np.ndarray,
         generated: bool = False,
         optional: dict[int, float] | None = None,
+        example: Example | None = None,
     ) -> "Side":
         """Find scales, over the rows of positive weight that have a modality.
 
-        Of those that are to be `generated`, find likelihoods too.
+        Of those that are to be `generated`, find likelihoods too; of others the units, by an
+        `example` of what they are to tell.
         """
         _check_present(modalities, weight, present, table.name)
         statistics = ColumnStatistics.of(table, weight, modalities, present)
@@ -62,7 +66,14 @@ class Side:
                 with_likelihood(modality, statistics, table, weight * has)
                 for modality, has in zip(modalities, present.T, strict=True)
             ]
-        loc, scale = _standardisation(modalities, statistics, generated)
+        mean, root = statistics.mean, np.zeros(table.n_columns, bool)
+        if not generated:
+            modalities = with_scaling(modalities, table, present, example)
+            for modality in modalities:
+                root[modality.columns] = modality.scaling == "root"
+        if root.any():
+            statistics = ColumnStatistics.of(table, weight, modalities, present, roots=True)
+        loc, scale = standardisation(modalities, statistics, generated)
         names, widths = table.names, table.widths
         return cls(
             table.name,
@@ -72,7 +83,8 @@ class Side:
             names,
             loc,
             scale,
-            statistics.mean,
+            mean,
+            root,
             optional or {},
         )
 
@@ -85,8 +97,8 @@ class Side:
             _generated_alone(modality).resolved(columns=np.arange(end - len(modality.columns), end))
             for modality, end in zip(self.modalities, ends, strict=True)
         ]
-        loc, scale, mean = (each[columns] for each in (self.loc, self.scale, self.mean))
-        return Side(self.name, tuple(modalities), widths, {}, {}, loc, scale, mean)
+        numbers = [each[columns] for each in (self.loc, self.scale, self.mean, self.root)]
+        return Side(self.name, tuple(modalities), widths, {}, {}, *numbers)
 
     def check(self, table: Table) -> None:
         """Raise a ValueError unless the table has the blocks and columns of the fit."""
@@ -169,7 +181,7 @@ class Side:
         keys = list(self.widths)
         start = sum([self.widths[other] for other in keys[: keys.index(key)]])
         span = slice(start, start + self.widths[key])
-        return Standardise(self.loc[span], self.scale[span], has_gaps)
+        return Standardise(self.loc[span], self.scale[span], self.root[span], has_gaps)
 
     def standardised(self, table: Table, rows: np.ndarray | slice, dtype: Any) -> np.ndarray:
         """Return some rows, the blocks in the order of the fit, standardised.
@@ -179,8 +191,12 @@ class Side:
         values = self.read(table, rows)
         firsts = [self.modalities[number].columns[0] for number in self.optional]
         masks = ~np.isnan(values[:, firsts])
-        values = Standardise(self.loc, self.scale, table.has_gaps)(values)
+        values = self.as_read(values, table.has_gaps)
         return (np.hstack([values, masks]) if firsts else values).astype(dtype, copy=False)
+
+    def as_read(self, values: np.ndarray, has_gaps: bool = False) -> np.ndarray:
+        """Bring float64 values to standardised units, in place."""
+        return Standardise(self.loc, self.scale, self.root, has_gaps)(values)
 
     def read(self, table: Table, rows: np.ndarray | slice) -> np.ndarray:
         """Return some rows in the units of the data, the blocks in the order of the fit."""
@@ -296,26 +312,6 @@ def _size(modality: Modality) -> int:
     if modality.likelihood == "categorical" and modality.shape:
         return n_columns // modality.shape[modality.axis]
     return n_columns
-
-
-def _standardisation(
-    modalities: Sequence[Modality], statistics: ColumnStatistics, generated: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return what is subtracted from the columns, and by what they are then divided.
-
-    Columns have their own units, but the values of an array are of one kind.
-    """
-    loc, scale = statistics.mean.copy(), statistics.scale.copy()
-    for modality in modalities:
-        if generated and modality.likelihood in UNSCALED:
-            loc[modality.columns], scale[modality.columns] = 0.0, 1.0
-        elif generated and modality.likelihood == "counts":
-            loc[modality.columns] = 0.0
-            # A power of two, so that counts are whole again when they come back.
-            scale[modality.columns] = 2 ** np.rint(np.log2(scale[modality.columns]))
-        elif len(modality.shape or ()) > 1:
-            loc[modality.columns], scale[modality.columns] = pool(statistics, modality)
-    return loc, scale
 
 
 def _check_present(

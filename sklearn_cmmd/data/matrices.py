@@ -30,16 +30,29 @@ class Matrix(Protocol):
         """Return the float32 rows at `index`, as `Tensor.index_select` does along axis 0."""
 
 
-class Standardise:
-    """Subtract `loc`, then divide by `scale`, column by column; NaN, if any, becomes zero."""
+def signed_root(values: Any) -> Any:
+    """Return square roots of an array or a tensor, negative ones of negative values."""
+    return abs(values) ** 0.5 * ((values > 0) * 1.0 - (values < 0) * 1.0)
 
-    def __init__(self, loc: np.ndarray, scale: np.ndarray, has_gaps: bool = False) -> None:
+
+class Standardise:
+    """Subtract `loc`, then divide by `scale`, column by column; NaN, if any, becomes zero.
+
+    Of the columns in the mask `root`, square roots are taken first.
+    """
+
+    def __init__(
+        self, loc: np.ndarray, scale: np.ndarray, root: np.ndarray, has_gaps: bool = False
+    ) -> None:
         self.loc = loc
         self.scale = scale
+        self.root = root
         self.has_gaps = has_gaps
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Standardise a float64 array in place, and return it."""
+        if self.root.any():
+            values[:, self.root] = signed_root(values[:, self.root])
         values -= self.loc
         values /= self.scale
         return np.nan_to_num(values, copy=False) if self.has_gaps else values
@@ -93,6 +106,8 @@ class ByteMatrix:
         self.factor = factor
         self.loc = torch.tensor(standardise.loc, device=device)
         self.scale = torch.tensor(standardise.scale, device=device)
+        self.root = torch.tensor(standardise.root, device=device)
+        self.has_roots = bool(standardise.root.any())
         self.device = device
 
     def __len__(self) -> int:
@@ -102,6 +117,8 @@ class ByteMatrix:
         """Return the rows at `index`."""
         # The same steps in the same precision as for data that are read by NumPy.
         values = (self.stored.index_select(0, index).float() * self.factor).double()
+        if self.has_roots:
+            values = torch.where(self.root, signed_root(values), values)
         return ((values - self.loc) / self.scale).float()
 
 

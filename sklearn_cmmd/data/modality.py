@@ -12,6 +12,7 @@ from sklearn_cmmd._spelling import Spelled
 LIKELIHOODS = ("auto", "gaussian", "laplace", "bernoulli", "categorical", "counts")
 NETWORKS = ("auto", "mlp", "conv1d", "conv2d")
 ROLES = ("prior", "encoder", "decoder")
+SCALINGS = ("auto", "column", "common", "root")
 NUMBERS_OR = {"weight": ("size",), "scale": ("column", "row")}
 
 Network = str | Callable[..., Any]
@@ -74,6 +75,14 @@ class Modality(Spelled):
         rows pulls it towards the column's standard deviation (see `Objective`). "row" learns one
         for each row and column, as in the paper. Learned scales are at least 3 % of the column's
         standard deviation. A number fixes the scale, in the units of the data; but for counts.
+    scaling : {"auto", "column", "common", "root"}, default="auto"
+        In which units the networks read an observed modality: "column" divides each column by its
+        own standard deviation; "common" divides all by one, so that columns of large variance, such
+        as the first principal components, count more; "root" takes square roots of the values
+        first, as for counts and histograms. "auto" takes "column" unless a ridge regression of the
+        label, or of x_M where there are no labels, tells rows left out clearly better from one of
+        the others. Arrays with more than one axis have one scale. Without effect on a missing
+        modality, which is standardised by column.
     axis : int, default=-1
         Axis of the shape along which the classes of "categorical" are.
 
@@ -97,6 +106,7 @@ class Modality(Spelled):
     weight: float | str = 1.0
     channels: str | None = None
     scale: float | str = "column"
+    scaling: str = "auto"
     axis: int = -1
 
     def __post_init__(self) -> None:
@@ -147,6 +157,7 @@ class Modality(Spelled):
             )
         found: list[tuple[str, Any, tuple[Any, ...]]] = [
             ("likelihood", self.likelihood, LIKELIHOODS),
+            ("scaling", self.scaling, SCALINGS),
             ("channels", self.channels, (None, "first", "last")),
             *[("network", each, NETWORKS) for each in self.networks.values() if not callable(each)],
         ]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from sklearn_cmmd.data.matrices import Matrix, join
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.optional import at_hand, filled, optional_of
 from sklearn_cmmd.data.paired import PairedRows
+from sklearn_cmmd.data.scaling import Example, some_of
 from sklearn_cmmd.data.tables import (
     Table,
     check_row_counts,
@@ -258,8 +260,12 @@ def learn_layout(data: FitData, classes: Any = None, partial: bool = False) -> L
     `classes` are all that there are; data that are `partial` may lack some.
     """
     observed, missing = data.modalities
+    targets = learn_targets(data, classes, partial)
+    table, example = data.x, _example(data, targets)
     sides = {
-        "observed": Side.learn(observed, data.x, data.weight, data.at_hand, optional=data.optional)
+        "observed": Side.learn(
+            observed, table, data.weight, data.at_hand, optional=data.optional, example=example
+        )
     }
     if data.x_missing is not None:
         check_disjoint(observed, missing)
@@ -269,8 +275,23 @@ def learn_layout(data: FitData, classes: Any = None, partial: bool = False) -> L
     if data.optional:
         sides["optional"] = data.generated_of_x().of_modalities()
     found = dict(zip(sides, weighted_by_size(list(sides.values())), strict=True))
-    targets = learn_targets(data, classes, partial)
     return Layout(found["observed"], found.get("missing"), targets, found.get("optional"))
+
+
+def _example(data: FitData, targets: Targets | None) -> Example | None:
+    """Return rows with what x_O is to tell: y, or x_M if there is no y."""
+    counts = data.weight > 0
+    if targets is not None:
+        rows = some_of(np.flatnonzero(counts & data.labelled))
+        y = targets.encode(data.y[rows], np.ones(len(rows), bool))
+        of_classes = y.ndim == 1 and targets.likelihood == "categorical"
+        told = np.eye(targets.n_columns)[y] if of_classes else y.reshape(len(rows), -1)
+        return Example(rows, told, of_classes)
+    if data.x_missing is None:
+        return None
+    rows = some_of(np.flatnonzero(counts & data.present.all(axis=1)))
+    parts = [block.read(rows) for block in data.x_missing.blocks.values()]
+    return Example(rows, StandardScaler().fit_transform(np.hstack(parts)), of_classes=False)
 
 
 def learn_targets(

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_cmmd.data.blocks import Block
+from sklearn_cmmd.data.matrices import signed_root
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.tables import Table
 
@@ -34,16 +35,19 @@ class ColumnStatistics:
         weight: np.ndarray,
         modalities: Sequence[Modality],
         present: np.ndarray | None = None,
+        roots: bool = False,
     ) -> "ColumnStatistics":
         """Read the table modality by modality and chunk by chunk, so that data on disk stay there.
 
-        Only rows count where a modality is `present`. Of one that no row has, all is zero.
+        Only rows count where a modality is `present`. Of one that no row has, all is zero. With
+        `roots`, those that are read as square roots are.
         """
         whole = {field.name: np.zeros(table.n_columns) for field in fields(cls)}
         for number, modality in enumerate(modalities):
             having = weight if present is None else weight * present[:, number]
             if having.any():
-                part = cls.of_block(table.columns_of(modality), having)
+                are_roots = roots and modality.scaling == "root"
+                part = cls.of_block(table.columns_of(modality), having, are_roots)
                 for name, values in whole.items():
                     values[modality.columns] = getattr(part, name)
         return cls(**whole | {"integer": whole["integer"].astype(bool)})
@@ -54,14 +58,15 @@ class ColumnStatistics:
         return type(self)(**parts)
 
     @classmethod
-    def of_block(cls, block: Block, weight: np.ndarray) -> "ColumnStatistics":
-        """Return the statistics of the rows of positive weight."""
+    def of_block(cls, block: Block, weight: np.ndarray, roots: bool = False) -> "ColumnStatistics":
+        """Return the statistics of the rows of positive weight, or of their square roots."""
         n_columns = block.shape[1]
         scaler = StandardScaler()
         integer = np.ones(n_columns, bool)
         zeros, total = np.zeros(n_columns), 0.0
         least, greatest = np.full(n_columns, np.inf), np.full(n_columns, -np.inf)
         for values, part in block.distinct(weight):
+            values = signed_root(values) if roots else values
             scaler.partial_fit(values, sample_weight=part)
             integer &= (values == np.rint(values)).all(axis=0)
             least = np.minimum(least, values.min(axis=0))

@@ -2,6 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -92,21 +93,17 @@ class Targets(ABC):
         return self
 
 
+@dataclass(frozen=True, eq=False)
 class Classes(Targets):
-    """The classes of a fit, sorted, or the numbers of the labels of multilabel data.
+    """The classes of a fit, sorted, or the numbers of the labels of multilabel data."""
 
-    `y` are checked labels, without those rows that have none; `classes` all classes there are,
-    where `y` is a part of the data.
-    """
+    classes: np.ndarray
+    multilabel: bool = False
 
     unlabelled = (
         "label (-1, NaN, None or NA). They are learned from without one. If -1 is a class of "
         "yours, rename it."
     )
-
-    def __init__(self, y: Any, classes: Any = None) -> None:
-        self.multilabel = type_of_target(y).startswith("multilabel")
-        self.classes = unique_labels(y if classes is None else classes)
 
     @staticmethod
     def read(y: Any, classes: Any = None, going_on: bool = False) -> tuple[Any, np.ndarray]:
@@ -121,7 +118,8 @@ class Classes(Targets):
     @classmethod
     def learn(cls, y: Any, weight: np.ndarray, classes: Any, partial: bool) -> Self:
         """Learn the classes; all of them must be among `classes` if these are given."""
-        targets = cls(y, classes)
+        multilabel = type_of_target(y).startswith("multilabel")
+        targets = cls(unique_labels(y if classes is None else classes), multilabel)
         if classes is not None:
             targets.check_known(y, "partial_fit")
         counted = y[weight > 0]

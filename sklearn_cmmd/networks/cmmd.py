@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from sklearn_cmmd.data.batch import View
+from sklearn_cmmd.data.batch import Batch, View
 from sklearn_cmmd.networks.architecture import Architecture
 from sklearn_cmmd.networks.build import (
     build_classifier,
@@ -78,6 +78,15 @@ class CMMD(nn.Module):
         shape = len(y), self.architecture.n_labels
         columns = torch.zeros(shape, dtype=torch.float32, device=y.device)
         return columns.scatter_(1, y[:, None], 1)
+
+    def labels_of(self, batch: Batch) -> Tensor | None:
+        """Columns of a minibatch's labels, zero where a row has none; None without any labels."""
+        if batch.y is None:
+            return None
+        labels = self.label_features(batch.y).to(batch.observed.values)
+        if batch.label_weight is None:
+            return labels
+        return labels * (batch.label_weight > 0)[:, None]
 
     @property
     def custom_networks(self) -> list[CustomNetwork]:

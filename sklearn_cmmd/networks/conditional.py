@@ -154,7 +154,7 @@ class Decoder(nn.Module):
 
     def forward(self, x: Tensor, z: Tensor, dropout: Dropout | None = None) -> Joint:
         """Decode z, (draws · batch, latent_dim), one draw of every row of x after the other."""
-        n_draws = len(z) // len(x)
+        n_draws = z.shape[0] // x.shape[0]  # as a graph of any number of rows needs it
         context = torch.cat([_repeated(x, n_draws), z], dim=-1) if self.sees_observed else z
         features = [network(context, dropout) for network in self.features]
         parts: list[Any] = [

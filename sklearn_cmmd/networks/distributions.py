@@ -21,6 +21,10 @@ class Distribution(Protocol):
     def mean(self) -> Tensor:
         """Mean of each variable."""
 
+    @property
+    def variance(self) -> Tensor:
+        """Variance of each variable, of the shape of `mean`."""
+
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-density of `x`, summed over the last axis."""
 
@@ -58,6 +62,10 @@ class Gaussian(NamedTuple):
     def mean(self) -> Tensor:
         return self.loc
 
+    @property
+    def variance(self) -> Tensor:
+        return torch.exp(self.log_var).expand_as(self.loc)
+
     def log_prob(self, x: Tensor) -> Tensor:
         scaled, log_det = _scaled_sum((x - self.loc).square(), self.log_var)
         return -0.5 * (scaled + (log_det + math.log(2 * math.pi) * x.shape[-1]))
@@ -68,6 +76,10 @@ class Gaussian(NamedTuple):
 
     def sample(self, uniform: Tensor) -> Tensor:
         return self.rsample(torch.special.ndtri(uniform).to(self.loc))
+
+    def moments(self) -> Tensor:
+        """Means and standard deviations, (batch, 2, variables)."""
+        return torch.stack([self.loc, self.variance.sqrt()], dim=1)
 
     def halves(self) -> tuple["Gaussian", "Gaussian"]:
         (a, b), log_var = self.loc.chunk(2), self.log_var
@@ -92,6 +104,10 @@ class Laplace(NamedTuple):
     def mean(self) -> Tensor:
         return self.loc
 
+    @property
+    def variance(self) -> Tensor:
+        return 2 * torch.exp(2 * self.log_scale).expand_as(self.loc)
+
     def log_prob(self, x: Tensor) -> Tensor:
         scaled, log_det = _scaled_sum((x - self.loc).abs(), self.log_scale)
         return -(scaled + (log_det + math.log(2) * x.shape[-1]))
@@ -110,6 +126,10 @@ class Bernoulli(NamedTuple):
     @property
     def mean(self) -> Tensor:
         return torch.sigmoid(self.logits)
+
+    @property
+    def variance(self) -> Tensor:
+        return self.mean * torch.sigmoid(-self.logits)
 
     def log_prob(self, x: Tensor) -> Tensor:
         return (x * self.logits - nn.functional.softplus(self.logits)).sum(-1)
@@ -145,6 +165,11 @@ class NegativeBinomial(NamedTuple):
     @property
     def mean(self) -> Tensor:
         return torch.exp(self.log_rate) / self.unit
+
+    @property
+    def variance(self) -> Tensor:
+        rate = torch.exp(self.log_rate)
+        return rate * (1 + rate * torch.exp(-self.log_r)) / self.unit**2
 
     def log_prob(self, x: Tensor) -> Tensor:
         count, r = x * self.unit, torch.exp(self.log_r)
@@ -188,6 +213,10 @@ class Categorical(NamedTuple):
     def mean(self) -> Tensor:
         return torch.softmax(self.logits, -1)
 
+    @property
+    def variance(self) -> Tensor:
+        return self.mean * (1 - self.mean)
+
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-probability of the one-hot `x`."""
         return (x * self.log_mean()).sum(-1)
@@ -228,6 +257,10 @@ class CategoricalGrid(NamedTuple):
         """Probability of each class at each position."""
         return self._flat(self._positions(self.logits).mean)
 
+    @property
+    def variance(self) -> Tensor:
+        return self.mean * (1 - self.mean)
+
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-probability of the one-hot `x`, summed over the positions."""
         per_position = self._positions(self.logits).log_prob(self._classes_last(x))
@@ -261,6 +294,10 @@ class Joint(NamedTuple):
     @property
     def mean(self) -> Tensor:
         return self._assemble([part.mean for part in self.parts])
+
+    @property
+    def variance(self) -> Tensor:
+        return self._assemble([part.variance for part in self.parts])
 
     def log_prob(self, x: Tensor, present: Tensor | None = None) -> Tensor:
         """Log-density of `x` summed over all columns, each part times its weight.

@@ -1,10 +1,13 @@
 """A lower bound of log p(x_M, y | x_O), by which models of the same data can be compared."""
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
-from sklearn_cmmd.data.batch import Batch
+from sklearn_cmmd.data.batch import Batch, View
 from sklearn_cmmd.networks.cmmd import CMMD
+from sklearn_cmmd.networks.conditional import Decoder
 from sklearn_cmmd.networks.distributions import Gaussian
 from sklearn_cmmd.objective.divergences import gaussian_kl
 
@@ -19,9 +22,7 @@ def lower_bound(module: CMMD, batch: Batch, noise: Tensor) -> Tensor:
     are left out, since the bound would be none with them.
     """
     x, known = batch.observed.values, batch.label_weight
-    labels = None if batch.y is None else module.label_features(batch.y).to(x)
-    if labels is not None and known is not None:
-        labels = labels * (known > 0)[:, None]
+    labels = module.labels_of(batch)
     p = q = module.embed(x)
     if batch.missing is not None:
         q = module.posterior(x, batch.missing, labels)
@@ -32,10 +33,7 @@ def lower_bound(module: CMMD, batch: Batch, noise: Tensor) -> Tensor:
     for draw in noise:
         z = q.rsample(draw)
         if batch.missing is not None and module.decoder is not None:
-            decoded = module.decoder(x, z)
-            decoded = decoded._replace(weights=(1.0,) * len(decoded.parts))
-            log_prob = decoded.log_prob(batch.missing.values, batch.missing.mask)
-            total = total + log_prob / len(noise)
+            total = total + log_likelihood(module, batch, z) / len(noise)
         if labels is not None and module.classifier is not None:
             y = labels[:, : module.architecture.n_labels]
             log_prob = module.classifier(z).log_prob(y)
@@ -43,3 +41,15 @@ def lower_bound(module: CMMD, batch: Batch, noise: Tensor) -> Tensor:
                 log_prob = log_prob * (known > 0)
             total = total + log_prob / len(noise)
     return total
+
+
+def log_likelihood(module: CMMD, batch: Batch, z: Tensor) -> Tensor:
+    """Return log p(x_M | x_O, z) of each row, in nats; what a row lacks counts nothing.
+
+    `z` is of shape (draws · batch, latent_dim), one draw of every row after the other. Weights of
+    modalities are left out, since they are no part of a density.
+    """
+    decoded = cast(Decoder, module.decoder)(batch.observed.values, z)
+    decoded = decoded._replace(weights=(1.0,) * len(decoded.parts))
+    missing = cast(View, batch.missing).repeated(len(z) // batch.n_rows)
+    return decoded.log_prob(missing.values, missing.mask)

@@ -107,9 +107,7 @@ class Loss:
         `torch.autocast`. Losses and divergences are computed outside of it, in the precision of
         what the networks put out.
         """
-        labels = None
-        if batch.y is not None:
-            labels = _known(module.label_features(batch.y).to(batch.observed.values), batch)
+        labels = module.labels_of(batch)
         with nullcontext() if networks_in is None else networks_in:
             outputs = self._outputs(module, batch, labels, noise, dropout)
         return Evaluation(self._terms(module, batch, labels, outputs), outputs.by_prior)
@@ -251,13 +249,6 @@ def _shares(loss: Loss, names: tuple[str, ...], dtype: torch.dtype, device: torc
     # Kept, since a copy to a GPU makes each step wait for it, and cannot be in a CUDA graph.
     shares = loss.shares()
     return torch.tensor([shares[name] for name in names], dtype=dtype, device=device)
-
-
-def _known(labels: Tensor, batch: Batch) -> Tensor:
-    """Return the columns of the labels, all of them zero where there is no label."""
-    if batch.label_weight is None:
-        return labels
-    return labels * (batch.label_weight > 0)[:, None]
 
 
 def _repeated(values: Tensor, times: int) -> Tensor:

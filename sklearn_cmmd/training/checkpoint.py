@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from sklearn_cmmd._files import replacing
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.rows import FitData
 from sklearn_cmmd.training.state import Snapshot, TrainingState, Watch
@@ -99,15 +100,8 @@ class Checkpoint:
             "seeds": json.dumps(self.seeds),
             "state": json.dumps(about),
         }
-        # Of this process, so that two that share a folder do not write into one file.
-        new = self.path.with_suffix(f".{os.getpid()}.new")
-        try:
+        with replacing(self.path) as new:
             save_file(tensors, new, metadata)
-            with new.open("rb+") as file:
-                os.fsync(file.fileno())
-            new.replace(self.path)
-        finally:
-            new.unlink(missing_ok=True)
 
 
 def _tensors_of(state: TrainingState) -> tuple[dict[str, Tensor], dict[str, Any]]:

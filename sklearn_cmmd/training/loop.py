@@ -152,7 +152,7 @@ class Loop:
         except KeyboardInterrupt:
             interrupted = True
         finally:
-            progress.close()
+            progress.close(self._is_done)
         self.observers.tell("on_train_end")
         return self._finished(failure, interrupted)
 

@@ -89,7 +89,7 @@ def test_a_row_does_not_say_how_large_its_own_error_is():
     """Where x_O tells nothing, expected sizes have nothing to do with the errors."""
     random = np.random.default_rng(1)
     x, errors = random.normal(size=(400, 5)), random.normal(size=(400, 2))
-    known = ErrorSizes(x, errors, True, 0).known
+    _, known = ErrorSizes.learn(x, errors, True, 0)
     assert abs(np.corrcoef(known.ravel(), abs(errors).ravel())[0, 1]) < 0.1
 
 

@@ -15,6 +15,7 @@ from sklearn_cmmd.networks.distributions import (
     Gaussian,
     Joint,
     Laplace,
+    NegativeBinomial,
 )
 from sklearn_cmmd.networks.likelihoods import (
     BernoulliLikelihood,
@@ -60,6 +61,33 @@ def test_gaussian_cross_entropy(rng, own, others):
     torch.testing.assert_close(one.cross_entropy(other), want, rtol=1e-12, atol=0)
     draws = one.rsample(randn(rng, 40_000, 4, 5))
     torch.testing.assert_close(-other.log_prob(draws).mean(0), want, rtol=0.05, atol=0)
+
+
+def test_variances(rng):
+    a, b, by_column = randn(rng, 4, 6), randn(rng, 4, 6), randn(rng, 6)
+    unit = torch.tensor([1.0, 2, 4, 1, 2, 4]).double()
+    r = by_column.exp().expand(4, 6)
+    counts = distributions.NegativeBinomial(r, logits=a - by_column)
+    one_hot = distributions.OneHotCategorical(logits=a)
+    grid = distributions.OneHotCategorical(logits=a.view(4, 2, 3)).variance.flatten(1)
+    both = Joint(
+        (Gaussian(a[:, :2], b[:, :2]), Laplace(a[:, :4], by_column[:4])),
+        (),
+        (),
+        torch.tensor([5, 4, 3, 2, 1, 0]),
+    )
+    parts = b[:, :2].exp(), 2 * (2 * by_column[:4]).exp().expand(4, 4)
+    for found, want in [
+        (Gaussian(a, b), b.exp()),
+        (Gaussian(a, by_column), by_column.exp().expand(4, 6)),
+        (Laplace(a, b), distributions.Laplace(a, b.exp()).variance),
+        (Bernoulli(a), distributions.Bernoulli(logits=a).variance),
+        (NegativeBinomial(a, by_column, unit), counts.variance / unit**2),
+        (Categorical(a), one_hot.variance),
+        (CategoricalGrid(a, (2, 3), -1), grid),
+        (both, torch.cat(parts, dim=1).flip(1)),
+    ]:
+        torch.testing.assert_close(found.variance, want, rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("kind", [Bernoulli, Categorical])

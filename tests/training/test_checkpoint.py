@@ -129,6 +129,7 @@ def written(path):
     return path.stat().st_mtime_ns if path.exists() else 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 @pytest.mark.parametrize("kind", ["held out", "few labels"])
 def test_twenty_kills_change_nothing(kind, tmp_path):

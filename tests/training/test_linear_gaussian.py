@@ -16,6 +16,8 @@ from sklearn_cmmd.objective.loss import Loss
 from sklearn_cmmd.plan import Plan, Schedule
 from sklearn_cmmd.training.loop import Loop
 
+pytestmark = pytest.mark.slow
+
 D_X, D_M, LATENT, NOISE = 3, 5, 2, 0.5
 ELBO = Loss(omega=1.0, lam=0.0, alpha=0.0)
 SCHEDULE = Schedule(40, 100, 0.01, 0.0, 0.0, 0.25, "float32", 0.0, {})

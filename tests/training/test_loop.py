@@ -1,7 +1,4 @@
-"""The training loop: callbacks of skorch, early stopping, divergence, progress."""
-
-import sys
-from types import SimpleNamespace
+"""The training loop: callbacks of skorch, early stopping, divergence."""
 
 import numpy as np
 import pytest
@@ -18,7 +15,6 @@ from skorch.callbacks import (
 from torch.utils.tensorboard import SummaryWriter
 
 from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Networks, Objective
-from sklearn_cmmd.training import progress
 from sklearn_cmmd.training.loop import Trained
 
 
@@ -281,31 +277,3 @@ def test_interrupt_keeps_what_was_learned(digits, small):
         clf = fit(digits, **small | {"callbacks": [Interrupt()]})
     assert clf.n_iter_ == len(clf.history_["train_loss"]) == 3
     assert clf.score(digits[0], digits[2]) > 0.5
-
-
-def test_silent_by_default(digits, small, capsys):
-    fit(digits, **small)
-    assert capsys.readouterr() == ("", "")
-
-
-def test_a_line_for_each_epoch_without_a_terminal(digits, small, capsys):
-    fit(digits, **small | {"verbose": 1, "max_epochs": 3})
-    out = capsys.readouterr().out
-    lines = out.splitlines()
-    assert len(lines) == 3
-    assert all("train_loss" in line and f"epoch {i}/3" in line for i, line in enumerate(lines, 1))
-    assert "\x1b" not in out
-
-
-def test_one_bar_on_a_terminal(digits, small, capsys, monkeypatch):
-    monkeypatch.setattr(
-        progress,
-        "sys",
-        SimpleNamespace(stderr=SimpleNamespace(isatty=lambda: True), modules=sys.modules),
-    )
-    fit(digits, **small | {"verbose": 1, "max_epochs": 3})
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert "3/3" in err
-    assert "train_loss" in err
-    assert sys.stderr is not progress.sys.stderr

@@ -1,0 +1,1 @@
+"""Fitted estimators as one graph from rows to answers, in ONNX."""
