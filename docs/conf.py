@@ -99,7 +99,11 @@ html_theme_options = {
     "footer_end": ["sphinx-version"],
 }
 
-EXAMPLES = ["quickstart", "intervals", "absent_views", "few_labels", "numbers", "several_missing"]
+EXAMPLES = [
+    *("quickstart", "breast_cancer", "intervals", "calibration", "absent_views", "few_labels"),
+    *("numbers", "several_missing", "images_and_words", "tags", "choosing_omega", "training"),
+    *("latent_space", "collapse", "attribution", "checks"),
+]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
