@@ -99,10 +99,15 @@ html_theme_options = {
     "footer_end": ["sphinx-version"],
 }
 
+EXAMPLES = [
+    *("quickstart", "breast_cancer", "intervals", "calibration", "absent_views", "few_labels"),
+    *("numbers", "several_missing", "images_and_words", "tags", "choosing_omega", "training"),
+    *("latent_space", "collapse", "attribution", "checks"),
+]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
-    "within_subsection_order": ExplicitOrder(["plot_quickstart.py", "*"]),
+    "within_subsection_order": ExplicitOrder([f"plot_{name}.py" for name in EXAMPLES] + ["*"]),
     # What each name of the package is used in, for its page.
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("sklearn_cmmd",),
