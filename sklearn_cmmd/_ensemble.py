@@ -134,10 +134,10 @@ class CMMDEnsemble(
     >>> from sklearn.model_selection import train_test_split
     >>> from sklearn_cmmd import CMMDClassifier, CMMDEnsemble
     >>> from sklearn_cmmd.datasets import load_multiple_features
-    >>> digits = load_multiple_features(observed="fourier", missing="pixels")
+    >>> digits = load_multiple_features(observed="fourier", missing="zernike")
     >>> X, X_test, M, M_test, y, y_test = train_test_split(
     ...     digits.data, digits.data_missing, digits.target, random_state=0)
-    >>> ensemble = CMMDEnsemble(CMMDClassifier(max_epochs=30), n_estimators=3, random_state=0)
+    >>> ensemble = CMMDEnsemble(CMMDClassifier(max_epochs=15), n_estimators=3, random_state=0)
     >>> ensemble = ensemble.fit(X, y, X_missing=M)
     >>> ensemble.score(X_test, y_test) > 0.8
     True
