@@ -15,7 +15,8 @@ from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
 
 from sklearn_cmmd import CMMDClassifier, Objective
 from sklearn_cmmd.datasets import load_multiple_features
-from sklearn_cmmd.metrics import neg_missing_rmse_scorer, posterior_collapse_curve
+from sklearn_cmmd.metrics import neg_missing_rmse_scorer
+from sklearn_cmmd.plotting import PosteriorCollapseDisplay
 
 digits = load_multiple_features(observed="fourier", missing="pixels")
 X, M, y = digits.data, digits.data_missing, digits.target
@@ -67,14 +68,13 @@ fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", fon
 # within ε nats of the prior for 99 % of the rows: then it holds next to nothing of x_M and y.
 
 fig, ax = plt.subplots(figsize=(5, 3.4), layout="constrained")
+ax.set_xscale("log")
 train = next(splits.split(X, y))[0]
 thresholds = np.geomspace(0.01, 1000, 60)
 for omega in (0, 0.25, 1):
     clf = CMMDClassifier(omega=omega, max_epochs=30, random_state=0)
     clf.fit(X[train], y[train], X_missing=M[train])
-    prior, posterior = clf.transform(X, return_std=True), clf.posterior(X, y, M)
-    collapsed, _ = posterior_collapse_curve(*posterior, prior, thresholds=thresholds)
-    ax.semilogx(thresholds, collapsed, label=f"ω = {omega}")
-ax.set(xlabel="ε, nats", ylabel="share of collapsed dimensions")
-ax.legend()
+    PosteriorCollapseDisplay.from_estimator(
+        clf, X, y, M, thresholds=thresholds, name=f"ω = {omega}", ax=ax
+    )
 plt.show()

@@ -23,7 +23,7 @@ digits = load_multiple_features(observed="fourier", missing="zernike")
 X, X_test, M, M_test, y, y_test = train_test_split(
     digits.data, digits.data_missing, digits.target, train_size=800, random_state=0
 )
-model = CMMDClassifier(objective=Objective(decode_prior=0.0), max_epochs=40, random_state=0)
+model = CMMDClassifier(objective=Objective(decode_prior=0.0), max_epochs=30, random_state=0)
 
 # %%
 # A search over ω
@@ -33,7 +33,7 @@ model = CMMDClassifier(objective=Objective(decode_prior=0.0), max_epochs=40, ran
 # passes on where metadata routing is on.
 #
 # On the speech data of the paper an ω in between is best. On these digits ω = 0 generates worst and
-# ω = 1 best; the error rates do not differ beyond the spread of the folds.
+# ω = 1 best; the error rates hardly differ beyond the spread of the folds.
 
 search = GridSearchCV(
     model,
@@ -52,7 +52,7 @@ display = OmegaCurveDisplay.from_cv_results(search)
 # On the left, for each of the 20 latent variables the divergence of q(z|x_O, x_M, y) from p(z|x_O)
 # in the test rows. A variable whose divergence is below ε in 99 % of the rows is collapsed at ε.
 # The curve of ω = 1 rises at once, that of ω = 0 stays near the ground. On the right, the variances
-# of the generated columns: the model of ω = 0 is the surest of what it generates, and errs most.
+# of the generated columns: the models of a small ω are surer of what they generate, and err more.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 fits = {}
