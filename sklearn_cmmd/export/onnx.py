@@ -55,6 +55,19 @@ class Exportable:
         modalities; and where some are optional, "imputed" or "imputed.<key>". The metadata entry
         "sklearn_cmmd" holds classes and names of features in JSON. Draws and intervals are not in
         the file.
+
+        Examples
+        --------
+        >>> from sklearn_cmmd import CMMDTransformer
+        >>> from sklearn_cmmd.datasets import load_multiple_features
+        >>> digits = load_multiple_features(observed="zernike", missing="morphological")
+        >>> embed = CMMDTransformer(hidden_layer_sizes=(16,), max_epochs=2, random_state=0)
+        >>> embed = embed.fit(digits.data, X_missing=digits.data_missing)
+        >>> embed.to_onnx("digits.onnx")  # doctest: +SKIP
+        >>> import onnxruntime  # doctest: +SKIP
+        >>> session = onnxruntime.InferenceSession("digits.onnx")  # doctest: +SKIP
+        >>> session.run(["embedding"], {"X": digits.data.astype("f4")})[0].shape  # doctest: +SKIP
+        (2000, 20)
         """
         check_is_fitted(self)
         absent = [name for name in NEEDED if find_spec(name) is None]

@@ -1,8 +1,9 @@
 """The file: arrays beside one JSON string, in the format of safetensors, and a checksum of it all.
 
 The format [1]_ is a length, a JSON header with place, dtype and shape of each array, and the bytes
-of the arrays. The file is read at once and checked whole, so that nothing depends on what happens
-to it meanwhile, and arrays are views of what was read. Any reader of safetensors reads it, too.
+of the arrays. The library safetensors maps files into memory, and a process dies if one is cut off
+then. Here a file is read at once, and arrays are views of what was read. Any reader of safetensors
+reads it, too.
 
 References
 ----------
@@ -109,12 +110,12 @@ def write(path: Path, about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 
 
 def read(path: Path) -> Contents:
-    """Read a file whole.
+    """Read a file whole, and begin to compute its checksum.
 
     Raises
     ------
     Damaged
-        If it is none, or not as it was written.
+        If it is no such file.
     """
     raw = np.fromfile(path, np.uint8)
     start = 8 + _length(raw[:8].tobytes(), len(raw))
