@@ -60,7 +60,7 @@ def test_guarantee_of_whole_ensembles():
     ensemble = CMMDEnsemble(tiny, n_estimators=2, generators=None)
     for seed in range(500):
         x, m, _ = make(n + 1, seed)
-        y = np.arange(n) % 2
+        x, y = x.astype(np.float32), np.arange(n) % 2  # in which predictions are sooner
         ensemble.set_params(random_state=seed).fit(x[:n], y, X_missing=m[:n])
         hits += covered(ensemble, x[n:], m[n:])[0, 0]
     # The 28-th of 30 errors and a new one, each as likely to be it.
