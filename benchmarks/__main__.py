@@ -15,6 +15,7 @@ MODULES = (
     "generation",
     "subsets",
     "numbers",
+    "omega",
     "updates",
     "speed",
     "gpu",

@@ -342,6 +342,7 @@ OPTIONS = {
     "generation": [*ONE, "--pairs", "sixteen", "--methods", "ensemble", "CMMD", "conformal ridge"],
     "subsets": [*ONE, "--methods", "one CMMD", "one CMMD a subset", "its twin", "mean + SVM"],
     "numbers": [*ONE, "--methods", "CMMD", "ridge", "MLP regression"],
+    "omega": ONE,
     "updates": ONE,
     "speed": ["--cases", "steps", "threads", "predictions"],
     "acoustic_inversion": ONE,
@@ -359,7 +360,7 @@ def test_every_name_runs(name, folder, tmp_path, capsys):
     if name in DRAWN:
         pytest.importorskip("matplotlib")
     out = tmp_path / name
-    places = [] if name == "speed" else ["--data", str(folder)]
+    places = [] if name in ("speed", "omega") else ["--data", str(folder)]
     entry.main([name, "--quick", "--out", str(out), *places, *OPTIONS[name]])
     text = out.with_suffix(".txt").read_text("utf-8")
     assert f"command: python -m benchmarks {name} --quick" in text

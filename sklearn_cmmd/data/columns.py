@@ -205,6 +205,11 @@ def resolve_shape(modality: Modality, stored: tuple[int, ...] | None, name: str)
             f"shape={shape} of modality {modality.name!r} holds {prod(shape)} values, but it has "
             f"{n_columns} columns of {name}."
         )
+    if len(shape) > 1 and modality.scaling not in ("auto", "common"):
+        raise ValueError(
+            f"scaling={modality.scaling!r} of modality {modality.name!r} is for tables. Values of "
+            f"an array of shape {shape} have one scale, or one for each channel: leave scaling out."
+        )
     _check_channels(modality, shape)
     _check_networks(modality, shape)
     axis = _axis(modality, shape) if modality.likelihood == "categorical" else -1

@@ -79,10 +79,11 @@ class Modality(Spelled):
         In which units the networks read an observed modality: "column" divides each column by its
         own standard deviation; "common" divides all by one, so that columns of large variance, such
         as the first principal components, count more; "root" takes square roots of the values
-        first, as for counts and histograms. "auto" takes "column" unless a ridge regression of the
-        label, or of x_M where there are no labels, tells rows left out clearly better from one of
-        the others. Arrays with more than one axis have one scale. Without effect on a missing
-        modality, which is standardised by column.
+        first (of negative ones, minus the root of the amount), as for counts and histograms. "auto"
+        lets a ridge regression of the label decide, or of x_M where there are no labels, by rows
+        left out: "common" if it errs less than "column", "root" if it errs clearly less or is right
+        more often. Arrays with more than one axis have one scale, or one for each channel. Without
+        effect on a missing modality.
     axis : int, default=-1
         Axis of the shape along which the classes of "categorical" are.
 

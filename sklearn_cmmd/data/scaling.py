@@ -9,6 +9,8 @@ The judge is a ridge regression of the label on the modality, or of x_M where th
 in which each row is predicted without it: with the hat matrix H of the best penalty, a row that is
 left out has the residual :math:`(y_i - \hat y_i) / (1 - H_{ii})`. It takes n² p + n³ operations
 for p columns and n rows, at most `MOST_ROWS`, for each of two or three units.
+`sklearn.linear_model.RidgeCV` says how far rows left out are missed, but not for which class each
+is taken.
 
 References
 ----------

@@ -24,6 +24,7 @@ from sklearn_cmmd.inspection._evidence import (
     scores,
 )
 from sklearn_cmmd.metrics import interval_coverage, posterior_collapse_curve
+from sklearn_cmmd.metrics._intervals import ends_of_draws
 from sklearn_cmmd.objective.divergences import gaussian_kl
 
 # Nats that count as nothing in a dimension, and as far apart.
@@ -100,8 +101,7 @@ def draws(evidence: Evidence) -> Outcome:
     most = max(2, MOST_DRAWN // (N_DRAWS * len(side.scale)))
     rows = evidence.some(np.flatnonzero(has), most)
     drawn = evidence.generated(rows, N_DRAWS)[:, :, columns]
-    ends = np.array([0.5 - evidence.coverage / 2, 0.5 + evidence.coverage / 2])
-    lower, upper = np.quantile(drawn, ends, axis=1, method="weibull")
+    lower, upper = ends_of_draws(drawn, evidence.coverage)
     held = float(interval_coverage(evidence.true(rows)[:, columns], lower, upper))
     # As if all columns of a row were within together, or none of them.
     error = np.sqrt(held * (1 - held) / len(rows))

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_cmmd.data.containers import is_mapping
 from sklearn_cmmd.metrics._pairs import averaged, read_pairs
 
 
@@ -113,3 +114,17 @@ def interval_width(
 def _check_ends(lower: np.ndarray, upper: np.ndarray) -> None:
     if (lower > upper).any():
         raise ValueError("Some values of lower are above those of upper. Are they swapped?")
+
+
+def ends_of_draws(draws: Any, coverage: float) -> tuple[Any, Any]:
+    """Return the ends of intervals in which a value like the draws, (n, n_draws, ...), is expected.
+
+    The k-th smallest of n draws has the share k / (n + 1) of such values below it.
+    """
+    if is_mapping(draws):
+        ends = {key: ends_of_draws(part, coverage) for key, part in draws.items()}
+        lower, upper = ({key: pair[i] for key, pair in ends.items()} for i in (0, 1))
+        return lower, upper
+    outside = (1 - coverage) / 2
+    low, high = np.quantile(draws, [outside, 1 - outside], axis=1, method="weibull")
+    return low, high

@@ -12,7 +12,7 @@ from sklearn_cmmd._callers import UNROUTED
 from sklearn_cmmd.data.containers import is_mapping
 from sklearn_cmmd.metrics._draws import energy_score
 from sklearn_cmmd.metrics._errors import missing_rmse
-from sklearn_cmmd.metrics._intervals import interval_coverage
+from sklearn_cmmd.metrics._intervals import ends_of_draws, interval_coverage
 
 RESPONSES = ("mean", "draws", "interval")
 COVERAGE = 0.9
@@ -66,7 +66,7 @@ class GenerationScorer(BaseEstimator):
         if self.response == "interval" and hasattr(estimator, "generate_intervals"):
             return tuple(estimator.generate_intervals(X, COVERAGE))
         draws = estimator.generate_missing(X, n_samples=self.n_samples, random_state=0)
-        return (draws,) if self.response == "draws" else _quantiles(draws)
+        return (draws,) if self.response == "draws" else ends_of_draws(draws, COVERAGE)
 
     def _accept_sample_weight(self) -> bool:
         """Tell a search without metadata routing, which asks, that weights are of use."""
@@ -142,17 +142,6 @@ def generator_of(estimator: Any, X: Any) -> tuple[Any, Any]:
         f"{type(estimator).__name__} generates nothing: a scorer of the generated view needs an "
         "estimator of sklearn_cmmd, or a pipeline or search that has one."
     )
-
-
-def _quantiles(draws: Any) -> tuple[Any, Any]:
-    """Return the ends of the intervals that hold 90 % of the draws of each value."""
-    if is_mapping(draws):
-        ends = {key: _quantiles(part) for key, part in draws.items()}
-        lower, upper = ({key: pair[i] for key, pair in ends.items()} for i in (0, 1))
-        return lower, upper
-    outside = (1 - COVERAGE) / 2
-    low, high = np.quantile(draws, [outside, 1 - outside], axis=1, method="inverted_cdf")
-    return low, high
 
 
 def coverage_error(X_missing: Any, lower: Any, upper: Any, sample_weight: Any = None) -> float:

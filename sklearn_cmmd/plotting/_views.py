@@ -8,6 +8,7 @@ import numpy as np
 
 from sklearn_cmmd.data.layout import Side
 from sklearn_cmmd.data.tables import read_table
+from sklearn_cmmd.metrics._intervals import ends_of_draws
 from sklearn_cmmd.metrics._pairs import Pair, read_pairs
 
 
@@ -41,17 +42,7 @@ def intervals_of(
     if hasattr(estimator, "generate_intervals"):
         return {each: estimator.generate_intervals(X, coverage=each) for each in coverages}
     draws = estimator.generate_missing(X, n_samples=n_samples, random_state=random_state)
-    return {
-        each: (_quantile(draws, (1 - each) / 2), _quantile(draws, (1 + each) / 2))
-        for each in coverages
-    }
-
-
-def _quantile(draws: Any, level: float) -> Any:
-    """Return the value below which a share of the draws, and of values like them, is expected."""
-    if isinstance(draws, Mapping):
-        return {name: _quantile(part, level) for name, part in draws.items()}
-    return np.quantile(draws, level, axis=1, method="weibull")
+    return {each: ends_of_draws(draws, each) for each in coverages}
 
 
 def one_view(

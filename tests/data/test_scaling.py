@@ -143,3 +143,9 @@ def test_negative_values_of_new_rows_have_roots(rng):
 def test_unknown_units_are_an_error():
     with pytest.raises(ValueError, match=r"scaling of modality 'a' must be one of \['auto'"):
         Modality("a", scaling="rank")
+
+
+def test_values_of_an_array_have_one_scale():
+    images, y = np.random.default_rng(0).random((40, 3, 3)), np.arange(40) % 2
+    with pytest.raises(ValueError, match=r"scaling='root' of modality 'X' is for tables"):
+        CMMDClassifier(**QUICK, observed=[Modality("X", scaling="root")]).fit(images, y)
