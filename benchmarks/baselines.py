@@ -17,7 +17,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from benchmarks.tasks import N_DRAWS, Method, Outcome, Task, outcome_of
+from benchmarks.tasks import N_DRAWS, Method, Outcome, Task, on_standardised, outcome_of
 from sklearn_cmmd import CMMDClassifier
 
 TABLES_OF_PEERS = Path(__file__).parent / "peers" / "tables.py"
@@ -64,7 +64,7 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
 
 
 def _plain(name: str) -> Method:
-    return lambda task: classified(task, MODELS[name](task.seed))
+    return on_standardised(lambda task: classified(task, MODELS[name](task.seed)))
 
 
 def _searched(name: str) -> Method:
@@ -76,7 +76,7 @@ def _searched(name: str) -> Method:
             grid["gamma"] = [factor / task.X.shape[1] for factor in grid["gamma"]]
         return classified(task, GridSearchCV(MODELS[name](task.seed), grid, cv=task.folds))
 
-    return classify
+    return on_standardised(classify)
 
 
 def _oracle(name: str) -> Method:
@@ -87,7 +87,7 @@ def _oracle(name: str) -> Method:
         clf = MODELS[name](task.seed).fit(both, task.y[task.labelled])
         return Outcome(clf.predict(np.hstack([task.X_test, task.X_test_missing])))
 
-    return classify
+    return on_standardised(classify)
 
 
 CLASSIFIERS = {name: _plain(name) for name in MODELS}
@@ -112,7 +112,7 @@ def _generated(name: str) -> Method:
         X, X_missing = task.X[task.paired], task.X_missing[task.paired]
         return Outcome(generated=REGRESSORS[name](task.seed).fit(X, X_missing).predict(task.X_test))
 
-    return generate
+    return on_standardised(generate)
 
 
 REGRESSIONS = {name: _generated(name) for name in REGRESSORS}
@@ -138,7 +138,7 @@ def _peer(model: str) -> Method:
         outcome.generated, outcome.draws = made.get("generated"), made.get("draws")
         return outcome
 
-    return by_peer
+    return on_standardised(by_peer)
 
 
 def made_by_peer(task: Task, model: str) -> dict[str, np.ndarray]:

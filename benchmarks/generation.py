@@ -33,7 +33,16 @@ from benchmarks.options import add_shared
 from benchmarks.pairs import DEVELOPMENT, HELD_BACK, LINEAR, Pair, Source, chosen, digits, reversed_
 from benchmarks.reports import Record, gather, known, publish
 from benchmarks.splits import published_or_set_aside
-from benchmarks.tasks import LEVEL, N_DRAWS, Outcome, Task, make_task, measure, outcome_of
+from benchmarks.tasks import (
+    LEVEL,
+    N_DRAWS,
+    Outcome,
+    Task,
+    make_task,
+    measure,
+    on_standardised,
+    outcome_of,
+)
 from sklearn_cmmd import CMMDEnsemble
 
 N_FOLDS, MOST_COMPONENTS, BLOCK = 5, 50, 10
@@ -107,7 +116,7 @@ def _regression(regressor: Callable[[Task], Any]) -> Callable[[Task], Outcome]:
         predicted = regressor(task).fit(task.X, task.X_missing).predict(task.X_test)
         return Outcome(generated=predicted.reshape(len(task.X_test), -1))
 
-    return generate
+    return on_standardised(generate)
 
 
 def _components(task: Task) -> PCA:
@@ -125,6 +134,7 @@ def _partial_least_squares(task: Task) -> Any:
     return PLSRegression(n_components, scale=False)
 
 
+@on_standardised
 def conformal_ridge(task: Task) -> Outcome:
     """Put around a ridge regression what its errors in five folds say."""
     splitter = KFold(N_FOLDS, shuffle=True, random_state=task.seed)
@@ -140,6 +150,7 @@ def conformal_ridge(task: Task) -> Outcome:
     return Generated(generated=means, intervals=(means - half, means + half))
 
 
+@on_standardised
 def quantile_forest(task: Task) -> Outcome:
     """Take the quantiles of the leaves of a forest; of the columns that are drawn."""
     from quantile_forest import RandomForestQuantileRegressor

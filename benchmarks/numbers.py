@@ -31,7 +31,7 @@ from benchmarks.pairs import Pair, Source, as_table, chosen
 from benchmarks.reports import Record, gather, known, publish
 from benchmarks.splits import published_or_set_aside
 from benchmarks.subsets_tables import compared, costs
-from benchmarks.tasks import Outcome, Task, make_task, measure
+from benchmarks.tasks import Outcome, Task, make_task, measure, on_standardised
 from sklearn_cmmd import CMMDEnsemble, CMMDRegressor
 from sklearn_cmmd.datasets import load_multiple_features
 
@@ -163,7 +163,7 @@ def _rival(make: Callable[[int], BaseEstimator]) -> Callable[[Task], Said]:
         mean = model.fit(X, y).predict(task.X_test)
         return mean, np.full(len(mean), np.sqrt(np.mean(errors**2)))
 
-    return predict
+    return on_standardised(predict)
 
 
 METHODS: dict[str, Callable[[Task], Said]] = {

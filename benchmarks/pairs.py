@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
+from sklearn.datasets import load_breast_cancer, load_wine
 
 from sklearn_cmmd.datasets import load_multiple_features, make_two_view_mnist
 
@@ -89,6 +90,27 @@ def spoken(folder: Path) -> tuple[np.ndarray | None, ...]:
     with np.load(folder / "fsdd.npz") as data:
         sound, y, is_train = data["logmel40x40"].astype(float), data["y"], data["is_train"]
     return _with_written(pooled(sound), y.astype(int), is_train.astype(bool), folder)
+
+
+def spoken_by_whom(folder: Path) -> tuple[np.ndarray | None, ...]:
+    """Spoken digits as before, where each speaker's digit is a class of its own: sixty in all."""
+    X, X_missing, y, _, is_train = spoken(folder)
+    with np.load(folder / "fsdd.npz") as data:
+        speaker = data["speaker"].astype(int)
+    return X, X_missing, 10 * speaker + y, None, is_train
+
+
+def cancer(folder: Path) -> tuple[np.ndarray, ...]:
+    """Means of ten measures of cell nuclei, with their errors and worst values."""
+    X, y = load_breast_cancer(return_X_y=True)
+    return X[:, :10], X[:, 10:], y
+
+
+def wine(folder: Path) -> tuple[np.ndarray, ...]:
+    """Alcohol, acids, ash and colour of wines, with their phenols, flavour and proline."""
+    X, y = load_wine(return_X_y=True)
+    cheap = np.isin(np.arange(X.shape[1]), [0, 1, 2, 3, 9, 10])
+    return X[:, cheap], X[:, ~cheap], y
 
 
 def house_numbers(folder: Path) -> tuple[np.ndarray | None, ...]:
@@ -172,13 +194,26 @@ HELD_BACK: dict[str, Source] = {
     "house numbers → written digits": house_numbers,
     "rotated → noisy digits": two_views,
 }
+# Words and counts, many classes, and few columns, in further directions and sets.
+KINDS: dict[str, Source] = {
+    "sport words 0 → 1": views("bbcsport.npz", "view0", "view1"),
+    "web words → links": views("webkb_course.npz", "view0", "view1"),
+    "prokaryotes 0 → 2": views("prokaryotic.npz", "view0", "view2"),
+    "fly genes 0 → 1": views("bdgp.npz", "view0", "view1"),
+    "wikipedia text → image": views("wikipedia_image_text.npz", "view1", "view0"),
+    "leaves shape → margin": views("leaves100.npz", "view0", "view1"),
+    "leaves texture → margin": views("leaves100.npz", "view2", "view1"),
+    "spoken digits by speaker": spoken_by_whom,
+    "cancer means → rest": cancer,
+    "wine cheap → rest": wine,
+}
 # Those that determine each other nearly linearly.
 LINEAR: dict[str, Source] = {
     "digits pixels → karhunen-loève": digits("pixels", "karhunen_loeve"),
     "digits karhunen-loève → pixels": digits("karhunen_loeve", "pixels"),
     "digits profiles → karhunen-loève": digits("profiles", "karhunen_loeve"),
 }
-EMBEDDED = "digits", "diabetes"  # how the names of pairs begin that need no file
+EMBEDDED = "digits", "diabetes", "cancer", "wine"  # how the names of pairs begin that need no file
 # A quick run has these, and of them so many rows.
 QUICK = "digits fourier → pixels", "brain methylation → mRNA", "digits, four views", "diabetes"
 QUICK_ROWS = 300

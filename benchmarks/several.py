@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.preprocessing import StandardScaler
 
 from benchmarks.pairs import Pair, Source, as_table, pooled
 from benchmarks.tasks import SHORT, Task
@@ -134,19 +133,17 @@ class SeveralTask(Task):
 def make_several(
     parts: tuple[Several, Several], seed: int, share: float, *, quick: bool = False
 ) -> SeveralTask:
-    """Hide views of the training rows, and standardise by what is left of them."""
+    """Hide views of the training rows."""
     train, test = parts
     X = ampute(train.X, share, modalities=train.spans, random_state=seed) if share else train.X
-    scale = StandardScaler().fit(X)
-    X, X_test = scale.transform(X), scale.transform(test.X)
     return SeveralTask(
         X=X,
         X_missing=X[:, :0],
         y=train.y,
         groups=train.groups,
         whole_missing=X[:, :0],
-        X_test=X_test,
-        X_test_missing=X_test[:, :0],
+        X_test=test.X,
+        X_test_missing=test.X[:, :0],
         y_test=test.y,
         seed=seed,
         shorten=SHORT if quick else {},

@@ -34,7 +34,7 @@ from benchmarks.reports import Record, gather, known, publish
 from benchmarks.several import SETS, Several, SeveralTask, Spans, Subset, make_several
 from benchmarks.splits import published_or_set_aside
 from benchmarks.subsets_tables import EACH, ONE, TWINS, report
-from benchmarks.tasks import Outcome, Task, measure, relative_rmse
+from benchmarks.tasks import Outcome, Task, measure, on_standardised, relative_rmse
 from sklearn_cmmd import Modality
 
 KEYS = ["set", "split", "share", "method"]
@@ -73,7 +73,7 @@ def one_cmmd(task: SeveralTask) -> dict[Subset, Filled]:
     for subset in task.subsets:
         X = task.shown(subset)
         found[subset] = said(model, X, task.classes)
-        found[subset].absent = model.impute(X)[:, ~task.has(subset)]
+        found[subset].absent = task.scaler.transform(model.impute(X))[:, ~task.has(subset)]
     return found
 
 
@@ -102,7 +102,11 @@ def _each(fit: Callable[[SeveralTask, Subset, Task], Filled], *, generates: bool
 def _cmmd(task: SeveralTask, subset: Subset, part: Task) -> Filled:
     """Take the views that are not of the subset for x_M."""
     rows = task.rows_with(subset)
-    rest = {name: task.X[rows, span] for name, span in task.spans.items() if name not in subset}
+    rest = {
+        name: task.standardised.X[rows, span]
+        for name, span in task.spans.items()
+        if name not in subset
+    }
     seen = {name: view for name, view in rest.items() if not np.isnan(view).all()}
     if not seen:
         return _twin(task, subset, part)
@@ -183,9 +187,10 @@ def _imputed(name: str, then: str) -> Method:
             found[subset].absent = X[:, ~task.has(subset)]
         return found
 
-    return classify
+    return on_standardised(classify)
 
 
+@on_standardised
 def boosting(task: SeveralTask) -> dict[Subset, Filled]:
     """Boost trees, which send gaps to one side."""
     model = MODELS["HGB"](task.seed).fit(task.X, task.y)
@@ -196,7 +201,7 @@ METHODS: dict[str, Method] = {
     ONE: one_cmmd,
     EACH: _each(_cmmd, generates=True),
     TWINS: _each(_twin),
-    "SVM a subset": _each(_svm_of_rows),
+    "SVM a subset": on_standardised(_each(_svm_of_rows)),
     **{f"{name} + {then}": _imputed(name, then) for then in THEN for name in IMPUTERS},
     "HGB": boosting,
 }
@@ -216,7 +221,7 @@ def run_one(several: Several, split: int, share: float, method: str, quick: bool
     for subset, scores in measure(method, run, task).items():
         outcome, absent = kept[subset], ~task.has(subset)
         if outcome.absent is not None and absent.any():
-            scores["rmse"] = relative_rmse(outcome.absent, task.X_test[:, absent])
+            scores["rmse"] = relative_rmse(outcome.absent, task.standardised.X_test[:, absent])
         names = {"subset": "+".join(subset), "n_views": len(subset)}
         records.append(about | names | scores)
     return records

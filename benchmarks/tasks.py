@@ -3,10 +3,10 @@
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ SHORT = {"max_epochs": 3}
 
 @dataclass
 class Task:
-    """Standardised views of training and test rows, and their labels.
+    """Both views of training and test rows, x_M standardised, and their labels.
 
     Of training rows, −1 stands for a label that is not shown and NaN for such an x_M.
     `whole_missing` has no such gaps; like the views of test rows, it is for oracles and scores.
@@ -54,6 +54,17 @@ class Task:
     def paired(self) -> np.ndarray:
         """Which training rows have x_M."""
         return ~np.isnan(self.X_missing[:, 0])
+
+    @cached_property
+    def scaler(self) -> StandardScaler:
+        """What standardises the columns of x_O."""
+        return StandardScaler().fit(self.X)
+
+    @cached_property
+    def standardised(self) -> Self:
+        """The same task with standardised columns of x_O."""
+        X, X_test = (self.scaler.transform(part) for part in (self.X, self.X_test))
+        return replace(self, X=X, X_test=X_test)
 
     @cached_property
     def columns(self) -> np.ndarray:
@@ -86,19 +97,19 @@ def make_task(
     quick: bool = False,
     peers_python: Path | None = None,
 ) -> Task:
-    """Standardise training and test rows by the former, and hide what is not shown of them."""
+    """Standardise x_M by the training rows, and hide what is not shown of them."""
     train, test = parts
-    scale, scale_missing = (StandardScaler().fit(X) for X in (train.X, train.X_missing))
+    scale = StandardScaler().fit(train.X_missing)
     rows, y, gaps = splits.hide(train.y, shown or Shown(), seed)
-    whole = scale_missing.transform(train.X_missing)[rows]
+    whole = scale.transform(train.X_missing)[rows]
     return Task(
-        X=scale.transform(train.X)[rows],
+        X=train.X[rows],
         X_missing=np.where(gaps[:, None], np.nan, whole),
         y=y,
         groups=None if train.groups is None else train.groups[rows],
         whole_missing=whole,
-        X_test=scale.transform(test.X),
-        X_test_missing=scale_missing.transform(test.X_missing),
+        X_test=test.X,
+        X_test_missing=scale.transform(test.X_missing),
         y_test=test.y,
         seed=seed,
         shorten=SHORT if quick else {},
@@ -141,6 +152,15 @@ def outcome_of(model: Any, task: Task, generates: bool = False) -> Outcome:
 
 
 Method = Callable[[Task], Outcome]
+AnyTask = TypeVar("AnyTask", bound=Task)
+Found = TypeVar("Found")
+
+
+def on_standardised(method: Callable[[AnyTask], Found]) -> Callable[[AnyTask], Found]:
+    """Give a rival the standardised columns of x_O; CMMD scales its own."""
+    return lambda task: method(task.standardised)
+
+
 # Of one search come several outcomes.
 Methods = Callable[[Task], Outcome | dict[str, Outcome]]
 Scores = dict[str, Any]

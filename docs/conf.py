@@ -102,7 +102,8 @@ html_theme_options = {
 EXAMPLES = [
     *("quickstart", "breast_cancer", "intervals", "calibration", "absent_views", "few_labels"),
     *("numbers", "several_missing", "images_and_words", "tags", "choosing_omega", "training"),
-    *("latent_space", "collapse", "attribution", "checks"),
+    *("latent_space", "collapse", "attribution", "checks", "imbalance", "resuming"),
+    "custom_network",
 ]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

@@ -103,9 +103,11 @@ def test_what_is_hidden_does_not_depend_on_what_else_is(pair, seed):
 def test_columns_are_scaled_by_training_rows_alone(pair):
     train, test = splits.set_aside(pair)
     task = tasks.make_task((train, test), 0, splits.Shown(lacking=0.25))
-    np.testing.assert_allclose(task.X.mean(axis=0), 0, atol=1e-9)
+    assert np.array_equal(task.X_test, test.X)
+    given = task.standardised
+    np.testing.assert_allclose(given.X.mean(axis=0), 0, atol=1e-9)
     np.testing.assert_allclose(task.whole_missing.std(axis=0), 1)
-    assert not np.allclose(task.X_test.mean(axis=0), 0, atol=1e-3)
+    assert not np.allclose(given.X_test.mean(axis=0), 0, atol=1e-3)
     assert np.isnan(task.X_missing[~task.paired]).all()
     assert np.array_equal(task.X_missing[task.paired], task.whole_missing[task.paired])
 
@@ -199,7 +201,7 @@ def test_a_subset_shows_its_views_alone(several_task):
         tuple("abc"),
     ]
     assert 0.4 < np.isnan(task.X).mean() < 0.6
-    np.testing.assert_allclose(np.nanmean(task.X, axis=0), 0, atol=1e-9)
+    np.testing.assert_allclose(np.nanmean(task.standardised.X, axis=0), 0, atol=1e-9)
     for subset in task.subsets:
         part, has = task.of_subset(subset), task.has(subset)
         assert np.isnan(task.shown(subset)).all(axis=0).tolist() == (~has).tolist()

@@ -293,3 +293,9 @@ def test_wrong_input_is_said(call, message):
 def test_rows_in_another_order_are_said():
     with pytest.warns(RowOrderWarning, match="generated and X_missing have the same row labels"):
         missing_rmse(pd.DataFrame(TRUE), pd.DataFrame(MADE)[::-1])
+
+
+def test_what_is_made_of_an_array_has_no_labels_to_compare(recwarn):
+    cut = np.arange(len(TRUE)) + 1  # labels of a frame that lost its first row
+    missing_rmse(pd.DataFrame(TRUE, index=cut), pd.DataFrame(MADE))
+    assert not recwarn
