@@ -61,7 +61,7 @@ class BaseCMMD(
     omega: float = 0.5
     lam: float = 100.0
     alpha: float = 100.0
-    latent_dim: int = 20
+    latent_dim: int | str = "auto"
     hidden_layer_sizes: Sequence[int] = (128, 128)
     dropout: float | str = "auto"
     learning_rate: float = 2e-3

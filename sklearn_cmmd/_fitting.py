@@ -272,6 +272,7 @@ def attributes_of(plan: Plan) -> dict[str, Any]:
         "n_features_in_": sum(layout.observed.widths.values()),
         "batch_size_": schedule.batch_size,
         "max_epochs_": schedule.max_epochs,
+        "latent_dim_": plan.architecture.latent_dim,
         "dropout_": schedule.dropout,
         "early_stopping_": schedule.validation_fraction > 0,
         "label_smoothing_": plan.loss.label_smoothing,

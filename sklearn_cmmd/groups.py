@@ -152,8 +152,9 @@ class Networks(Spelled, BaseEstimator):
         Widths of the hidden layers of the prior p(z|x_O), of the encoder q(z|x_O, x_M, y) and of
         the decoder p(x_M|x_O, z). None takes the estimator's `hidden_layer_sizes`; an empty tuple
         makes the network linear.
-    classifier_hidden : tuple of int, default=(50,)
-        Widths of the hidden layers of the classifier p(y|z).
+    classifier_hidden : tuple of int or "auto", default="auto"
+        Widths of the hidden layers of the classifier p(y|z). "auto" is (50,), and () for many
+        classes of few rows: more than 40 classes, of fewer than 25 labelled rows on average.
     activation : {"relu", "softplus", "tanh", "silu", "gelu"}, default="silu"
         Activation of the hidden layers.
     decoder_input : {"linear", "both", "latent"}, default="linear"
@@ -192,7 +193,7 @@ class Networks(Spelled, BaseEstimator):
         "prior_hidden": ["array-like", None],
         "encoder_hidden": ["array-like", None],
         "decoder_hidden": ["array-like", None],
-        "classifier_hidden": ["array-like"],
+        "classifier_hidden": [AUTO, "array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "decoder_input": [StrOptions({"linear", "both", "latent"})],
         "fusion": [StrOptions({"joint", "product"})],
@@ -203,7 +204,7 @@ class Networks(Spelled, BaseEstimator):
     prior_hidden: Sequence[int] | None = None
     encoder_hidden: Sequence[int] | None = None
     decoder_hidden: Sequence[int] | None = None
-    classifier_hidden: Sequence[int] = (50,)
+    classifier_hidden: Sequence[int] | str = "auto"
     activation: str = "silu"
     decoder_input: str = "linear"
     fusion: str = "joint"
@@ -215,7 +216,7 @@ class Networks(Spelled, BaseEstimator):
         self._validate_params()
         for name in ("prior_hidden", "encoder_hidden", "decoder_hidden", "classifier_hidden"):
             value = getattr(self, name)
-            if value is not None:
+            if value is not None and not isinstance(value, str):
                 check_widths(name, value)
 
 

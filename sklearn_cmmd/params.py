@@ -25,7 +25,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "omega": UNIT_INTERVAL,
     "lam": NON_NEGATIVE,
     "alpha": NON_NEGATIVE,
-    "latent_dim": POSITIVE_INT,
+    "latent_dim": [AUTO, *POSITIVE_INT],
     "hidden_layer_sizes": ["array-like"],
     "dropout": [AUTO, *BELOW_ONE],
     "learning_rate": POSITIVE,
@@ -69,8 +69,9 @@ lam : float, default=100.0
 alpha : float, default=100.0
     Weight α of the loss of y, −log p(y|z) in nats per row. Raise it if predictions of y fall behind
     those of a plain model, lower it to favour the generation of `X_missing`.
-latent_dim : int, default=20
-    Number of latent variables.
+latent_dim : int or "auto", default="auto"
+    Number of latent variables. "auto" is 20, and 64 for many classes of few rows: more than 40
+    classes, of fewer than 25 labelled rows on average.
 hidden_layer_sizes : tuple of int, default=(128, 128)
     Widths of the hidden layers of prior, encoder and decoder. `Networks` sets them one by one.
 dropout : float or "auto", default="auto"
@@ -157,7 +158,8 @@ best_epoch_ : int
 best_validation_score_ : float or None
     The held-out loss of that epoch with its sign turned, in nats per row; None without early
     stopping.
-batch_size_, max_epochs_, dropout_, label_smoothing_, label_in_encoder_, early_stopping_
+batch_size_, max_epochs_, latent_dim_, dropout_, label_smoothing_, label_in_encoder_, \
+early_stopping_
     What these parameters came to in the last fit.
 """
 

@@ -27,6 +27,11 @@ AUTO_EPOCHS, LEAST_UPDATES, MOST_UPDATES = 200, 500, 2000
 AUTO_STOPPING_ROWS = {"categorical": 500, "bernoulli": 500, "gaussian": 50}
 AUTO_DROPOUT, AUTO_DROPOUT_FEW_LABELS = 0.3, 0.5
 AUTO_LABEL_SMOOTHING = 0.1
+AUTO_LATENT_DIM, AUTO_CLASSIFIER = 20, (50,)
+# With more classes than these, of fewer rows each, the latent variables have to tell more apart,
+# and a hidden layer of the classifier learns its few rows by heart.
+MANY_CLASSES, FEW_ROWS = 40, 25
+LATENT_DIM_MANY_CLASSES, CLASSIFIER_MANY_CLASSES = 64, ()
 # The decoder alone keeps a training going while it gains so much of the likelihood of a value in
 # half of the epochs that the label is given.
 DECODER_TOLERANCE = 0.01
@@ -101,7 +106,8 @@ def resolve(
         sees_label = not partial and counts.unlabelled == 0
         if previous is not None and caller != "init_from":
             sees_label = previous.architecture.label_in_encoder
-    architecture = _architecture(estimator, networks, layout, sees_label)
+    sizes = _sizes(counts, partial, previous, caller)
+    architecture = _architecture(estimator, networks, layout, sees_label, sizes)
     if previous is not None:
         _check_networks(architecture, layout, previous, caller)
     few = 0.0 if partial else _few(objective.few_labels, counts)
@@ -130,6 +136,24 @@ def _watched(estimator: Any, objective: Objective, layout: Layout) -> dict[str, 
 def _rounds(layout: Layout) -> int:
     """Return how many times as long to train: an epoch shows a row in one subset alone."""
     return max(1, len(layout.observed.optional))
+
+
+def _sizes(
+    counts: RowCounts, partial: bool, previous: Plan | None, caller: str
+) -> tuple[int, tuple[int, ...]]:
+    """Return what "auto" means for the latent variables and the classifier's hidden layers.
+
+    Networks that a fit goes on from keep theirs; a new classifier on them is free.
+    """
+    n_classes = 0 if partial else len(counts.classes)
+    is_many = n_classes > MANY_CLASSES and counts.labelled < FEW_ROWS * n_classes
+    latent_dim = LATENT_DIM_MANY_CLASSES if is_many else AUTO_LATENT_DIM
+    classifier: tuple[int, ...] = CLASSIFIER_MANY_CLASSES if is_many else AUTO_CLASSIFIER
+    if previous is not None:
+        latent_dim = previous.architecture.latent_dim
+    if previous is not None and caller != "init_from":
+        classifier = previous.architecture.classifier_hidden
+    return latent_dim, classifier
 
 
 def _few(few_labels: int, counts: RowCounts) -> float:
@@ -164,9 +188,13 @@ def _loss(estimator: Any, objective: Objective, few: float, n_pairs: int, likeli
 
 
 def _architecture(
-    estimator: Any, networks: Networks, layout: Layout, sees_label: bool
+    estimator: Any,
+    networks: Networks,
+    layout: Layout,
+    sees_label: bool,
+    sizes: tuple[int, tuple[int, ...]],
 ) -> Architecture:
-    """Return the shapes of the networks."""
+    """Return the shapes of the networks; `sizes` are those that "auto" stands for."""
     targets = layout.targets
     linear_from = None
     if networks.decoder_input == "linear":
@@ -174,15 +202,15 @@ def _architecture(
     widths = {}
     for role in ("prior", "encoder", "decoder", "classifier"):
         own = getattr(networks, f"{role}_hidden")
-        widths[f"{role}_hidden"] = tuple(
-            map(int, estimator.hidden_layer_sizes if own is None else own)
-        )
+        if own is None or isinstance(own, str):
+            own = sizes[1] if role == "classifier" else estimator.hidden_layer_sizes
+        widths[f"{role}_hidden"] = tuple(map(int, own))
     return Architecture(
         observed=tuple(_specs(layout.observed)),
         missing=_generated(layout, linear_from),
         n_labels=0 if targets is None else targets.n_columns,
         label_likelihood="categorical" if targets is None else targets.likelihood,
-        latent_dim=int(estimator.latent_dim),
+        latent_dim=sizes[0] if estimator.latent_dim == "auto" else int(estimator.latent_dim),
         activation=networks.activation,
         fusion=networks.fusion,
         decoder_input=networks.decoder_input,

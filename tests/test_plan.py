@@ -10,14 +10,17 @@ from sklearn_cmmd.plan import resolve
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_cmmd.exceptions.CMMDWarning")
 
 
-def plan(n_labelled, n_unlabelled, with_missing=True, partial=False, weight=None, **params):
+def plan(
+    n_labelled, n_unlabelled, with_missing=True, partial=False, weight=None, n_classes=2, **params
+):
+    classes = list(range(n_classes))
     rng = np.random.default_rng(0)
     n = n_labelled + n_unlabelled
     X, M = rng.normal(size=(n, 4)), rng.normal(size=(n, 3))
-    y = np.where(np.arange(n) < n_labelled, np.arange(n) % 2, -1)
+    y = np.where(np.arange(n) < n_labelled, np.arange(n) % n_classes, -1)
     clf = CMMDClassifier().set_params(**params)
-    data = read_fit_data(clf, X, y, M if with_missing else None, weight, classes=[0, 1])
-    return resolve(clf, data, "partial_fit" if partial else "fit", classes=[0, 1])
+    data = read_fit_data(clf, X, y, M if with_missing else None, weight, classes=classes)
+    return resolve(clf, data, "partial_fit" if partial else "fit", classes=classes)
 
 
 def settings(found):
@@ -130,6 +133,33 @@ def test_what_it_came_to_can_be_read_off(cls, digits, small):
     watched = fitted.history_["valid_classification" if cls is CMMDClassifier else "valid_loss"]
     assert fitted.best_validation_score_ == -watched[fitted.best_epoch_ - 1]
     assert fitted.best_validation_score_ == -min(watched)
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "n_rows", "latent_dim", "classifier"),
+    [(41, 24, 64, ()), (41, 25, 20, (50,)), (40, 2, 20, (50,))],
+)
+def test_many_classes_of_few_rows_have_room(n_classes, n_rows, latent_dim, classifier):
+    rows = {"n_labelled": n_classes * n_rows, "n_unlabelled": 9, "n_classes": n_classes}
+    found = plan(**rows).architecture
+    assert (found.latent_dim, found.classifier_hidden) == (latent_dim, classifier)
+    found = plan(**rows, latent_dim=5, networks__classifier_hidden=(7,)).architecture
+    assert (found.latent_dim, found.classifier_hidden) == (5, (7,))
+    assert plan(**rows, partial=True).architecture.latent_dim == 20
+
+
+def test_later_fits_keep_the_sizes_that_auto_came_to():
+    """A new classifier on given networks is free, the latent variables are not."""
+    y = np.repeat(np.arange(50), 2)
+    X = np.random.default_rng(0).normal(size=(len(y), 2))
+    quick = {"hidden_layer_sizes": (4,), "max_epochs": 1, "random_state": 0}
+    clf = CMMDClassifier(**quick, warm_start=True).fit(X, y)
+    assert clf.latent_dim_ == clf.transform(X).shape[1] == 64
+    assert clf.fit(np.tile(X, (13, 1)), np.tile(y, 13)).latent_dim_ == 64
+    start = CMMDTransformer(**quick).fit(X, X_missing=X)
+    later = CMMDClassifier(**quick).fit(X, y, X_missing=X, init_from=start)
+    assert later.latent_dim_ == 20
+    assert later.module_.architecture.classifier_hidden == ()
 
 
 @pytest.mark.parametrize(("optional", "rounds"), [(["a"], 1), ("all", 3)])

@@ -26,7 +26,7 @@ class Numbers(Targets):
     scale: np.ndarray
     is_flat: bool
 
-    unlabelled = "target (NaN, None or NA). They are learned from without one."
+    unlabelled = "target (NaN, None or NA). They are used without one."
 
     @staticmethod
     def read(y: Any, classes: Any = None, going_on: bool = False) -> tuple[Any, np.ndarray]:

@@ -101,7 +101,7 @@ class Classes(Targets):
     multilabel: bool = False
 
     unlabelled = (
-        "label (-1, NaN, None or NA). They are learned from without one. If -1 is a class of "
+        "label (-1, NaN, None or NA). They are used without one. If -1 is a class of "
         "yours, rename it."
     )
 
