@@ -5,9 +5,8 @@ Any view may be absent
 Three views of a digit: Fourier coefficients, Zernike moments and the picture. A third of the views
 of the training rows is absent. One `CMMDClassifier` with ``optional="all"`` learns from all of
 these rows. It then predicts from each of the seven combinations of views that a row can have, and
-generates the views that a row lacks. Every fit here runs 40 epochs, fewer than the default, so that
-the script takes less than a minute. Beside it stand seven classifiers, each for one combination
-alone.
+generates the views that a row lacks. Seven classifiers, each for one combination alone, stand
+beside it. Every fit here runs 40 epochs, fewer than the default, to keep the script short.
 """
 
 from itertools import combinations

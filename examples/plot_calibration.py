@@ -2,9 +2,9 @@
 Do intervals and draws hold what they promise?
 ==============================================
 
-A model that generates a view says how sure it is, by intervals and by draws. Whether that is true
-is seen on rows that were not in the fit. Here moments of written digits are generated from 76
-Fourier coefficients, by `CMMDEnsemble` and by one of its members alone.
+A model that generates a view says how sure it is, by intervals and by draws. Rows that were not in
+the fit show whether that is true. Here `CMMDEnsemble`, and one of its members alone, generate
+moments of written digits from 76 Fourier coefficients.
 """
 
 import matplotlib.pyplot as plt
@@ -34,8 +34,8 @@ member = ensemble.estimators_[0]
 # %%
 # Intervals
 # ---------
-# For ten coverages, the share of true values within their intervals. On the diagonal promises are
-# held. The bands hold four fifths of the 47 columns. The intervals of the ensemble are made from
+# For ten coverages, the share of true values within their intervals. On the diagonal promises
+# hold. The bands hold four fifths of the 47 columns. The intervals of the ensemble are made from
 # errors of rows that its members did not see, and hold what they promise. Those of the member are
 # quantiles of its draws. They hold more than they promise: they are too wide.
 

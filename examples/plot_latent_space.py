@@ -4,8 +4,8 @@ What does the latent space hold?
 
 `CMMDTransformer` embeds a cheap view so that the embedding tells of a view that is there in
 training only. Two things show what it holds: a second model that reads the embedding alone, and a
-picture of it. The cheap view of these digits are 76 Fourier coefficients of their outline; the
-other view are the pixels.
+picture of it. The cheap view of these digits is 76 Fourier coefficients of their outline; the other
+view is the pixels.
 """
 
 import matplotlib.pyplot as plt
@@ -91,8 +91,7 @@ for ax, colours, name in zip(axes, (y_test, ink), ("digit", "share of ink"), str
 # In a Pipeline
 # -------------
 # Where all rows have a label, a Pipeline does both steps. It passes the labels to the transformer
-# too, whose latent variables then also form by them. Compare with logistic regression on the
-# coefficients.
+# too, so that z learns from them. Compare with logistic regression on the coefficients.
 
 pipe = make_pipeline(StandardScaler(), CMMDTransformer(**quick), LogisticRegression(max_iter=1000))
 pipe.fit(X, y, cmmdtransformer__X_missing=M)

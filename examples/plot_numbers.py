@@ -2,9 +2,9 @@
 Numbers instead of classes
 ==========================
 
-`CMMDRegressor` is the same model for a target that is a number. Two questions about it are answered
-here on real data: how sure is a prediction, and does a second view help that is there in training
-only? On the first data set it does not. On the second, where few rows have a target, it does.
+`CMMDRegressor` is the same model for a target that is a number. Real data answer two questions
+here: how sure is a prediction, and does a second view help if it is there in training only? On the
+first data set it does not. On the second, where few rows have a target, it does.
 """
 
 import warnings

@@ -45,8 +45,8 @@ y[labelled] = truth[labelled]
 # %%
 # Fit
 # ---
-# The ensemble fits three classifiers, each of which leaves out other rows. What they say of these
-# rows tells how large the errors are, so that intervals can be put around the pixels.
+# The ensemble fits three classifiers, and each leaves out other rows. Their errors on these rows
+# say how wide the intervals around the pixels must be.
 
 say(f"fitting CMMD to {len(X)} digits in two views, {len(labelled)} of them with a label")
 cmmd = CMMDEnsemble(CMMDClassifier(), n_estimators=3, n_jobs=2, random_state=0)

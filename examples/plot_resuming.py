@@ -2,8 +2,8 @@
 Stop, resume, keep
 ==================
 
-A long fit is killed, and goes on where it was. It ends as the one that ran through, to the last
-bit. Then it is kept in a file that holds no code.
+A long fit is killed, and goes on where it was. It ends with the same weights as one that ran
+through, to the last bit. Then it is kept in a file that holds no code.
 """
 
 import tempfile

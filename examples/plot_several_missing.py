@@ -10,6 +10,7 @@ with a Laplace likelihood. A mapping names them. `SliceDict` is a mapping that s
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import sklearn
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
@@ -18,6 +19,7 @@ from skorch.helper import SliceDict
 
 from sklearn_cmmd import CMMDClassifier, Modality
 from sklearn_cmmd.datasets import load_multiple_features
+from sklearn_cmmd.metrics import neg_missing_rmse_scorer
 from sklearn_cmmd.plotting import GeneratedImagesDisplay
 
 digits = load_multiple_features(observed="fourier")
@@ -50,9 +52,11 @@ model = CMMDClassifier(
 # %%
 # A search over ω, on the training rows
 # -------------------------------------
+# It is scored by the generated views, in which each modality counts alike.
 
-search = GridSearchCV(model, {"omega": [0.2, 0.8]}, cv=2)
-search.fit(X_train, y[train], X_missing=missing[train])
+search = GridSearchCV(model, {"omega": [0.8, 0.2]}, cv=2, scoring=neg_missing_rmse_scorer)
+with sklearn.config_context(enable_metadata_routing=True):
+    search.fit(X_train, y[train], X_missing=missing[train])
 cmmd = search.best_estimator_
 twin = CMMDClassifier(omega=0, lam=0, max_epochs=20, random_state=0).fit(X_train, y[train])
 print(f"ω = {cmmd.omega}: accuracy {cmmd.score(X_test, y[test]):.3f}", end=", ")

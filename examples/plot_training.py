@@ -41,7 +41,7 @@ clf
 # -------------------------------
 # 150 rows, and nothing that holds the networks back: no dropout, no weight decay. The loss of `y`
 # falls to zero on the training rows. On those held out it rises after a few epochs, and early
-# stopping keeps the weights of before. More dropout, smaller networks or more rows help too.
+# stopping keeps the weights from before. More dropout, smaller networks or more rows help too.
 
 heart = CMMDClassifier(
     dropout=0.0, weight_decay=0.0, early_stopping=True, validation_fraction=0.3, random_state=0

@@ -56,8 +56,8 @@ class Objective(Spelled, BaseEstimator):
         classifier is trained under it too, and under the prior it learns on every row, labelled or
         not, what it says there. 0 switches that off. Without effect if the encoder sees the label.
     teacher_weight : float, default=10.0
-        Weight, relative to α, of the labels under the encoder while it teaches. A teacher that the
-        few labels hardly form confirms its own mistakes.
+        Weight, relative to α, of the labels under the encoder while it teaches. With less, a
+        teacher of few labels confirms its own mistakes.
     label_smoothing : float or "auto", default="auto"
         Share, in [0, 1), of each label that the classifier is told to spread evenly over all
         classes, or over yes and no where there are several labels. It learns to be less sure. 0 is

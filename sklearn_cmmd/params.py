@@ -62,8 +62,9 @@ optional : "all", list of str, dict or None, default=None
     each name another probability. None refuses rows with NaN.
 omega : float, default=0.5
     Weight ω of the KL divergence between encoder and prior, in [0, 1]. 1 is the evidence lower
-    bound; the lower ω, the more the latent variables must tell about `X_missing`. The accuracy
-    hardly depends on it; search it, over 0, 0.1, …, 1, if the generated view matters.
+    bound; the lower ω, the more the latent variables may tell about `X_missing`. With the other
+    defaults, neither the accuracy nor the error of the generated view depends much on it. If you
+    search it, take 1, 0.5 and 0.1, and score by the generated view.
 lam : float, default=100.0
     Weight λ of the MMD, which enters the loss as (1 − ω) λ. Without effect at ω = 1.
 alpha : float, default=100.0

@@ -15,8 +15,8 @@ SHARES = {"accuracy": "error rate", "balanced_accuracy": "balanced error rate"}
 class OmegaCurveDisplay:
     """Scores of a search against omega, with their spread over the folds.
 
-    Make one by `from_cv_results`. It is figure 6 of [1]_ for your data. Errors of `y` and of the
-    generated view often have their least values at different ω.
+    Make one by `from_cv_results`. It is figure 6 of [1]_ for your data. If a band is wider than its
+    line is bent, ω does not matter to that score.
 
     Parameters
     ----------
