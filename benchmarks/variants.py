@@ -158,6 +158,7 @@ OTHERS: dict[str, Method] = {
     "early stopping, then all rows": refitted,
     "mean of 5 fits": lambda task: both(task, CMMDEnsemble(task.cmmd(), random_state=task.seed)),
     "quantiles of x_O": quantiles,
+    "x_O by column": with_params(observed=[Modality("x_O", scaling="column")]),
 }
 
 

@@ -104,8 +104,8 @@ def _is_absent(name: str, scoring: dict[str, Any]) -> bool:
 def tie_of_callers() -> dict[str, Any] | None:
     """Return the parameters that a search is about to refit, if no score chose them.
 
-    So it is if all candidates have one score, or none, and if ω = 0, whose prior is hardly trained,
-    only comes before another candidate with the same score.
+    This is so if all candidates have one score, or none, and if ω = 0 only comes before another
+    candidate with the same score: with ``decode_prior=0`` its prior is hardly trained.
     """
     for frame in _frames():
         if frame.f_code.co_name == "_fit_and_score":
