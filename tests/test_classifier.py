@@ -122,12 +122,29 @@ def test_column_of_labels_is_warned_of(split, small):
         CMMDClassifier(**small | {"max_epochs": 1}).fit(X, y[:, None], X_missing=M)
 
 
-@pytest.mark.parametrize("convert", [np.asarray, sp.csr_matrix, pd.DataFrame, list])
-def test_multilabel(small, convert):
+@pytest.fixture(scope="module")
+def several_labels():
     X, y = make_multilabel_classification(300, n_features=10, n_classes=4, random_state=0)
     y[:, 3] = 0  # a label that no row has
+    return X, y
+
+
+@pytest.mark.parametrize("convert", [sp.csr_matrix, pd.DataFrame, list])
+def test_forms_of_several_labels(several_labels, small, convert):
+    X, y = several_labels
+    one, other = (
+        CMMDClassifier(**small | {"max_epochs": 2}).fit(X, labels, X_missing=X[:, :3])
+        for labels in (y, convert(y))
+    )
+    assert other.classes_.tolist() == [0, 1, 2, 3]
+    assert np.array_equal(one.predict_proba(X), other.predict_proba(X))
+    assert np.array_equal(one.predict(X), other.predict(X))
+
+
+def test_multilabel(several_labels, small):
+    X, y = several_labels
     params = small | {"max_epochs": 60, "early_stopping": False}
-    clf = CMMDClassifier(**params).fit(X, convert(y), X_missing=X[:, :3])
+    clf = CMMDClassifier(**params).fit(X, y, X_missing=X[:, :3])
     proba, predicted = clf.predict_proba(X), clf.predict(X)
     assert proba.shape == predicted.shape == (300, 4)
     assert clf.classes_.tolist() == [0, 1, 2, 3]
@@ -239,7 +256,6 @@ def test_weight_of_two_is_the_row_twice():
         "networks": Networks(classifier_hidden=()),
         "latent_dim": 2,
         "max_epochs": 60,
-        "batch_size": 140,
         "learning_rate": 0.03,
         "early_stopping": False,
         "dropout": 0.0,
@@ -247,7 +263,7 @@ def test_weight_of_two_is_the_row_twice():
 
     def probabilities(rows, weight):
         values = [
-            CMMDClassifier(**params, random_state=seed)
+            CMMDClassifier(**params, batch_size=len(rows), random_state=seed)
             .fit(X[rows], y[rows], sample_weight=weight)
             .predict_proba([[0.0]])[0, 0]
             for seed in range(6)
