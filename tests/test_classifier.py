@@ -295,7 +295,8 @@ def test_columns_that_hardly_ever_change_do_not_stop_the_training():
     """Pixels at the border of handwritten digits are zero in all but a few rows."""
     X, y = load_digits(return_X_y=True)
     top, bottom = X[:, :32], X[:, 32:]
-    clf = CMMDClassifier(random_state=1).fit(top[:1200], y[:1200], X_missing=bottom[:1200])
+    clf = CMMDClassifier(max_epochs=25, random_state=1)
+    clf.fit(top[:1200], y[:1200], X_missing=bottom[:1200])
     plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     plain.fit(top[:1200], y[:1200])
     assert clf.score(top[1200:], y[1200:]) > plain.score(top[1200:], y[1200:])
@@ -307,7 +308,7 @@ def test_variance_of_the_draws(small, scale):
     rng = np.random.RandomState(0)
     X = rng.uniform(size=(800, 1))
     M = np.where(X > 0.5, 2.0, 0.2) * rng.normal(size=(800, 1))
-    clf = CMMDClassifier(missing=[Modality("m", scale=scale)], **small | {"max_epochs": 60}).fit(
+    clf = CMMDClassifier(missing=[Modality("m", scale=scale)], **small | {"max_epochs": 30}).fit(
         X, (X[:, 0] > 0.5).astype(int), X_missing=M
     )
     spread = clf.generate_missing([[0.1], [0.9]], n_samples=2000, random_state=0).std(axis=1)
