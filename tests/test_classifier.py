@@ -46,6 +46,7 @@ def test_the_missing_view_matters_only_if_it_belongs_to_the_row(split, small):
     assert error(M) < 0.7 * error(shuffled)
 
 
+@pytest.mark.slow
 def test_linear_model_without_latent_noise_is_logistic_regression(split):
     """With linear networks and the classification loss alone, only a linear softmax is left."""
     X, _, y, X_test, _, _y_test = split
@@ -244,6 +245,7 @@ def test_all_rows_of_a_chunk_may_have_weight_zero(split, small, monkeypatch):
     np.testing.assert_allclose(clf.transform(X), without.transform(X), rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_weight_of_two_is_the_row_twice():
     """In expectation over seeds: the prediction where one point has two labels."""
     X = np.repeat([[0.0], [1.0]], [60, 60], axis=0)
@@ -291,6 +293,7 @@ def test_extreme_units(split, small, scale):
     assert 0.3 < spread < 1.5
 
 
+@pytest.mark.slow
 def test_columns_that_hardly_ever_change_do_not_stop_the_training():
     """Pixels at the border of handwritten digits are zero in all but a few rows."""
     X, y = load_digits(return_X_y=True)
@@ -302,6 +305,7 @@ def test_columns_that_hardly_ever_change_do_not_stop_the_training():
     assert clf.score(top[1200:], y[1200:]) > plain.score(top[1200:], y[1200:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", ["column", "row"])
 def test_variance_of_the_draws(small, scale):
     """Noise that depends on the row is seen by a variance for each row alone."""

@@ -92,6 +92,7 @@ def test_memmap(split, small, tmp_path, monkeypatch):
     assert np.array_equal(clf.predict_proba(X_test), plain.predict_proba(X_test))
 
 
+@pytest.mark.slow
 def test_intervals_of_few_rows():
     """Of 120 digits: nine in ten pixels of others lie where nine in ten draws do."""
     digits = load_multiple_features(observed="fourier", missing="pixels")

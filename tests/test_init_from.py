@@ -84,6 +84,7 @@ def test_another_classifier_on_top_starts_at_random(digits):
     assert second.predict_proba(X).shape == (len(y), 3)
 
 
+@pytest.mark.slow
 def test_what_the_pairs_taught_is_not_lost():
     """Ten labels a class of real digits: the first stage has seen 1,500 pairs without labels."""
     bunch = load_multiple_features(observed="zernike", missing="pixels")
