@@ -186,7 +186,9 @@ def several_task():
     widths = {"a": 2, "b": 3, "c": 4}
     views = {name: z + 0.1 * rng.normal(size=(N_ROWS, n)) for name, n in widths.items()}
     whole = several.Several("made", *several.side_by_side(views, np.arange(N_ROWS) % 3))
-    return several.make_several(splits.set_aside(whole), 0, 0.5)
+    task = several.make_several(splits.set_aside(whole), 0, 0.5)
+    task.shorten = tasks.SHORT
+    return task
 
 
 def test_a_subset_shows_its_views_alone(several_task):

@@ -46,6 +46,7 @@ def test_the_missing_view_matters_only_if_it_belongs_to_the_row(split, small):
     assert error(M) < 0.7 * error(shuffled)
 
 
+@pytest.mark.slow
 def test_linear_model_without_latent_noise_is_logistic_regression(split):
     """With linear networks and the classification loss alone, only a linear softmax is left."""
     X, _, y, X_test, _, _y_test = split
@@ -57,8 +58,8 @@ def test_linear_model_without_latent_noise_is_logistic_regression(split):
         alpha=1,
         dropout=0,
         weight_decay=0,
-        learning_rate=0.02,
-        max_epochs=1500,
+        learning_rate=0.05,
+        max_epochs=500,
         batch_size=160,
         early_stopping=False,
         random_state=0,
@@ -122,12 +123,29 @@ def test_column_of_labels_is_warned_of(split, small):
         CMMDClassifier(**small | {"max_epochs": 1}).fit(X, y[:, None], X_missing=M)
 
 
-@pytest.mark.parametrize("convert", [np.asarray, sp.csr_matrix, pd.DataFrame, list])
-def test_multilabel(small, convert):
+@pytest.fixture(scope="module")
+def several_labels():
     X, y = make_multilabel_classification(300, n_features=10, n_classes=4, random_state=0)
     y[:, 3] = 0  # a label that no row has
+    return X, y
+
+
+@pytest.mark.parametrize("convert", [sp.csr_matrix, pd.DataFrame, list])
+def test_forms_of_several_labels(several_labels, small, convert):
+    X, y = several_labels
+    one, other = (
+        CMMDClassifier(**small | {"max_epochs": 2}).fit(X, labels, X_missing=X[:, :3])
+        for labels in (y, convert(y))
+    )
+    assert other.classes_.tolist() == [0, 1, 2, 3]
+    assert np.array_equal(one.predict_proba(X), other.predict_proba(X))
+    assert np.array_equal(one.predict(X), other.predict(X))
+
+
+def test_multilabel(several_labels, small):
+    X, y = several_labels
     params = small | {"max_epochs": 60, "early_stopping": False}
-    clf = CMMDClassifier(**params).fit(X, convert(y), X_missing=X[:, :3])
+    clf = CMMDClassifier(**params).fit(X, y, X_missing=X[:, :3])
     proba, predicted = clf.predict_proba(X), clf.predict(X)
     assert proba.shape == predicted.shape == (300, 4)
     assert clf.classes_.tolist() == [0, 1, 2, 3]
@@ -227,6 +245,7 @@ def test_all_rows_of_a_chunk_may_have_weight_zero(split, small, monkeypatch):
     np.testing.assert_allclose(clf.transform(X), without.transform(X), rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_weight_of_two_is_the_row_twice():
     """In expectation over seeds: the prediction where one point has two labels."""
     X = np.repeat([[0.0], [1.0]], [60, 60], axis=0)
@@ -246,7 +265,7 @@ def test_weight_of_two_is_the_row_twice():
 
     def probabilities(rows, weight):
         values = [
-            CMMDClassifier(**params, random_state=seed)
+            CMMDClassifier(**params, batch_size=len(rows), random_state=seed)
             .fit(X[rows], y[rows], sample_weight=weight)
             .predict_proba([[0.0]])[0, 0]
             for seed in range(6)
@@ -274,23 +293,26 @@ def test_extreme_units(split, small, scale):
     assert 0.3 < spread < 1.5
 
 
+@pytest.mark.slow
 def test_columns_that_hardly_ever_change_do_not_stop_the_training():
     """Pixels at the border of handwritten digits are zero in all but a few rows."""
     X, y = load_digits(return_X_y=True)
     top, bottom = X[:, :32], X[:, 32:]
-    clf = CMMDClassifier(random_state=1).fit(top[:1200], y[:1200], X_missing=bottom[:1200])
+    clf = CMMDClassifier(max_epochs=25, random_state=1)
+    clf.fit(top[:1200], y[:1200], X_missing=bottom[:1200])
     plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     plain.fit(top[:1200], y[:1200])
     assert clf.score(top[1200:], y[1200:]) > plain.score(top[1200:], y[1200:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", ["column", "row"])
 def test_variance_of_the_draws(small, scale):
     """Noise that depends on the row is seen by a variance for each row alone."""
     rng = np.random.RandomState(0)
     X = rng.uniform(size=(800, 1))
     M = np.where(X > 0.5, 2.0, 0.2) * rng.normal(size=(800, 1))
-    clf = CMMDClassifier(missing=[Modality("m", scale=scale)], **small | {"max_epochs": 60}).fit(
+    clf = CMMDClassifier(missing=[Modality("m", scale=scale)], **small | {"max_epochs": 30}).fit(
         X, (X[:, 0] > 0.5).astype(int), X_missing=M
     )
     spread = clf.generate_missing([[0.1], [0.9]], n_samples=2000, random_state=0).std(axis=1)

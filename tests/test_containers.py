@@ -152,7 +152,7 @@ DTYPES = ("bool", "int8", "uint8", "int64", "float16", "float32", "float64")
 GAPS = st.lists(st.integers(0, N - 1), max_size=N // 2, unique=True)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     name=st.sampled_from(sorted(set(CONTAINERS) - {"SciPy sparse matrix"})),
     dtype=st.sampled_from(DTYPES),

@@ -1,6 +1,7 @@
 """CMMDEnsemble: against its members, fitted and asked one by one."""
 
 import pickle
+from copy import deepcopy
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from sklearn_cmmd.exceptions import (
     RowOrderWarning,
     UnlabelledRowsWarning,
 )
+from tests.conftest import SMALL
 
 
 @pytest.fixture
@@ -30,8 +32,16 @@ def ensemble(small):
 
 
 @pytest.fixture
-def fitted(ensemble, digits):
+def alone(ensemble):
+    """Without generators beside CMMD, for what does not depend on them."""
+    return ensemble.set_params(generators=None)
+
+
+@pytest.fixture(scope="module")
+def fitted(digits):
+    """Do not change it."""
     X, M, y = digits
+    ensemble = CMMDEnsemble(CMMDClassifier(**SMALL), n_estimators=3, random_state=0)
     return ensemble.fit(X, y, X_missing=M)
 
 
@@ -48,17 +58,17 @@ def test_members_are_fits_without_the_rows_that_they_leave_out(ensemble, digits)
             np.testing.assert_allclose(ask(alone, X), ask(member, X), rtol=1e-4)
 
 
-def test_early_stopping_watches_the_rows_left_out(ensemble, digits):
+def test_early_stopping_watches_the_rows_left_out(alone, digits):
     """Of these rows nothing is learned but the number of epochs."""
     X, M, y = digits
-    ensemble.set_params(estimator__early_stopping=True, estimator__max_epochs=10)
-    ensemble.set_params(estimator__n_iter_no_change=10).fit(X, y, X_missing=M)
-    member, out = ensemble.estimators_[0], ensemble.folds_ == 0
+    alone.set_params(estimator__early_stopping=True, estimator__max_epochs=10)
+    alone.set_params(estimator__n_iter_no_change=10).fit(X, y, X_missing=M)
+    member, out = alone.estimators_[0], alone.folds_ == 0
     assert len(member.history_["valid_classification"]) == 10
     moved = X.copy(), M.copy()
     for side in moved:
         side[out] += 3
-    other = clone(ensemble).fit(moved[0], y, X_missing=moved[1]).estimators_[0]
+    other = clone(alone).fit(moved[0], y, X_missing=moved[1]).estimators_[0]
     assert other.history_["train_loss"] == member.history_["train_loss"]
     assert other.history_["valid_classification"] != member.history_["valid_classification"]
 
@@ -196,12 +206,12 @@ def test_forms_of_the_data(ensemble, digits):
     assert draws["high"].shape == (4, 5, 4)
 
 
-def test_multilabel(ensemble, digits):
+def test_multilabel(alone, digits):
     X, M, y = digits
     indicator = np.stack([y == 0, y < 2], axis=1).astype(int)
-    ensemble.fit(X, indicator, X_missing=M)
-    assert ensemble.predict(X).shape == indicator.shape
-    assert ensemble.score(X, indicator) > 0.7
+    alone.fit(X, indicator, X_missing=M)
+    assert alone.predict(X).shape == indicator.shape
+    assert alone.score(X, indicator) > 0.7
 
 
 def test_rows_without_labels(ensemble, digits):
@@ -215,28 +225,28 @@ def test_rows_without_labels(ensemble, digits):
         ensemble.score(X, few)
 
 
-def test_search(ensemble, digits):
+def test_search(alone, digits):
     X, M, y = digits
     grid = {"estimator__omega": [0.2, 0.8], "estimator__objective__decode_prior": [0.5]}
-    found = GridSearchCV(ensemble, grid, cv=2, error_score="raise").fit(X, y, X_missing=M)
+    found = GridSearchCV(alone, grid, cv=2, error_score="raise").fit(X, y, X_missing=M)
     assert found.best_estimator_.generate_missing(X[:2]).shape == (2, 6)
     assert found.best_score_ > 0.8
 
 
-def test_pipeline_and_routing(ensemble, digits):
+def test_pipeline_and_routing(alone, digits):
     X, M, y = digits
-    pipe = make_pipeline(StandardScaler(), ensemble).fit(X, y, cmmdensemble__X_missing=M)
+    pipe = make_pipeline(StandardScaler(), alone).fit(X, y, cmmdensemble__X_missing=M)
     assert pipe.score(X, y) > 0.8
     with sklearn.config_context(enable_metadata_routing=True):
-        routed = GridSearchCV(ensemble, {"n_estimators": [2]}, cv=2)
+        routed = GridSearchCV(alone, {"n_estimators": [2]}, cv=2)
         assert routed.fit(X, y, X_missing=M).best_estimator_.estimators_[0].missing_
 
 
-def test_same_seed_same_fit(ensemble, digits):
+def test_same_seed_same_fit(alone, digits):
     X, M, y = digits
-    first, second = (clone(ensemble).fit(X, y, X_missing=M).transform(X) for _ in range(2))
+    first, second = (clone(alone).fit(X, y, X_missing=M).transform(X) for _ in range(2))
     np.testing.assert_array_equal(first, second)
-    other = clone(ensemble).set_params(random_state=1).fit(X, y, X_missing=M)
+    other = clone(alone).set_params(random_state=1).fit(X, y, X_missing=M)
     assert not np.allclose(other.transform(X), first)
 
 
@@ -268,15 +278,15 @@ def test_wrong_parameters(ensemble, digits, no_training, params, error, match):
 
 def test_an_error_leaves_the_fit_as_it_was(fitted, digits):
     X, _, y = digits
-    before = fitted.predict_proba(X)
+    before, fitted = fitted.predict_proba(X), deepcopy(fitted)
     with pytest.raises(ValueError, match=r"inconsistent|rows"):
         fitted.fit(X, y[:-1])
     np.testing.assert_array_equal(fitted.predict_proba(X), before)
 
 
-def test_progress_is_shown(ensemble, digits, capsys):
+def test_progress_is_shown(alone, digits, capsys):
     X, M, y = digits
-    ensemble.set_params(estimator__verbose=1).fit(X, y, X_missing=M)
+    alone.set_params(estimator__verbose=1).fit(X, y, X_missing=M)
     assert capsys.readouterr().out.count("CMMD epoch 1/15") == 3
 
 

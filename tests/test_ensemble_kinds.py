@@ -95,7 +95,7 @@ class TestRegressors:
 
     def test_cross_validation(self, data):
         X, _, y = data
-        scores = cross_val_score(ensemble(CMMDRegressor, max_epochs=60), X, y, cv=3)
+        scores = cross_val_score(ensemble(CMMDRegressor, 2, max_epochs=60), X, y, cv=2)
         assert scores.mean() > 0.6
 
 

@@ -37,6 +37,7 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_gives_the_same_fit(split, small, form):
     X, M, y, X_test, _, _ = split
+    small["max_epochs"] = 2
     # A mapping says which columns belong together, and so may be read in units of their own.
     parts = [Modality("x0", slice(0, 2)), Modality("x1", slice(2, None))]
     observed = parts if "mapping" in form else None
@@ -91,6 +92,7 @@ def test_memmap(split, small, tmp_path, monkeypatch):
     assert np.array_equal(clf.predict_proba(X_test), plain.predict_proba(X_test))
 
 
+@pytest.mark.slow
 def test_intervals_of_few_rows():
     """Of 120 digits: nine in ten pixels of others lie where nine in ten draws do."""
     digits = load_multiple_features(observed="fourier", missing="pixels")

@@ -84,6 +84,7 @@ def test_another_classifier_on_top_starts_at_random(digits):
     assert second.predict_proba(X).shape == (len(y), 3)
 
 
+@pytest.mark.slow
 def test_what_the_pairs_taught_is_not_lost():
     """Ten labels a class of real digits: the first stage has seen 1,500 pairs without labels."""
     bunch = load_multiple_features(observed="zernike", missing="pixels")
@@ -91,7 +92,7 @@ def test_what_the_pairs_taught_is_not_lost():
     X, M, y = bunch.data[rows], bunch.data_missing[rows], bunch.target[rows]
     few = np.concatenate([np.flatnonzero(y[:1500] == c)[:10] for c in range(10)])
     params = {"random_state": 0, "early_stopping": False}
-    stage = CMMDTransformer(**params, max_epochs=40).fit(X[:1500], X_missing=M[:1500])
+    stage = CMMDTransformer(**params, max_epochs=15).fit(X[:1500], X_missing=M[:1500])
     second = CMMDClassifier(**params, max_epochs=30)
     alone = clone(second).fit(X[few], y[few], X_missing=M[few])
     started = clone(second).fit(X[few], y[few], X_missing=M[few], init_from=stage)

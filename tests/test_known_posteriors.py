@@ -40,14 +40,15 @@ def fit(n_pairs):
         "hidden_layer_sizes": (64,),
         "networks": Networks(classifier_hidden=()),
         "latent_dim": 8,
+        "learning_rate": 4e-3,
         "objective": Objective(label_smoothing=0.0),
         "random_state": 0,
     }
     if not n_pairs:
-        return CMMDClassifier(**params, omega=0, lam=0, max_epochs=1000).fit(X, y)
+        return CMMDClassifier(**params, omega=0, lam=0, max_epochs=500).fit(X, y)
     X_more, M_more, _ = draw(n_pairs, seed=4)
     n_batches = n_pairs // 75  # a quarter of each holds labels
-    clf = CMMDClassifier(**params, max_epochs=1000 // n_batches)
+    clf = CMMDClassifier(**params, max_epochs=500 // n_batches)
     y = np.append(y, np.full(n_pairs, -1))
     return clf.fit(np.vstack([X, X_more]), y, X_missing=np.vstack([M, M_more]))
 

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from sklearn_cmmd import CMMDClassifier, Modality, Networks
 
-N_TRAIN, N_TEST = 1500, 500
+N_TRAIN, N_TEST = 1000, 500
 
 
 def coloured(images, rng):
@@ -56,6 +56,7 @@ def learn(X, X_missing, y):
         ],
         networks=Networks(decoder_input="latent"),
         alpha=250,
+        learning_rate=3e-3,
         max_epochs=16,
         early_stopping=False,
         random_state=0,

@@ -191,7 +191,7 @@ class TestImpute:
         images[y == 1, :2] += 1
         x = 4 * y[:, None] + np.random.default_rng(1).normal(size=(60, 2))
         described = [Modality("image", network="conv2d", shape=(5, 4)), Modality("x")]
-        clf = CMMDClassifier(observed=described, optional="all", **SMALL | {"max_epochs": 150})
+        clf = CMMDClassifier(observed=described, optional="all", **SMALL | {"max_epochs": 60})
         clf.fit({"image": images, "x": x}, y)
         found = clf.impute({"x": x})["image"]
         assert found.shape == images.shape

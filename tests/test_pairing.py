@@ -32,7 +32,7 @@ def aligned(form, order):
     return {"M": {"a": x, "b": moved}}
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(form=st.sampled_from(FORMS), swaps=st.lists(st.integers(0, N - 2), max_size=3))
 def test_shared_row_labels_at_other_positions(form, swaps):
     order = np.arange(N)

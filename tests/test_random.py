@@ -1,8 +1,6 @@
 """One seed decides everything, and nothing else does."""
 
 import hashlib
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -71,13 +69,7 @@ def test_beside_other_torch_work_in_the_process(expected):
         thread.join()
 
 
-def test_in_another_process(expected):
-    code = "from tests.test_random import fingerprint; print(fingerprint())"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    assert out.stdout.strip() == expected
-
-
-def test_in_parallel_workers(expected):
+def test_in_other_processes(expected):
     found = Parallel(n_jobs=2)(delayed(fingerprint)() for _ in range(2))
     assert found == [expected, expected]
 

@@ -104,16 +104,24 @@ def form(request, tmp_path):
     return memmap
 
 
-@pytest.mark.parametrize("search", SEARCHES)
-def test_searches(data, paired, routing, form, search):
+def searched(search, clf, data, form):
     X, M, y = data
-    found = SEARCHES[search](paired).fit(form(X), y, X_missing=form(M))
+    found = SEARCHES[search](clf).fit(form(X), y, X_missing=form(M))
     assert found.best_params_["omega"] in GRID["omega"]
     assert found.best_score_ > 0.5
     assert found.predict(form(X)).shape == (240,)
     generated = found.best_estimator_.generate_missing(form(X))
     assert len(first_column(generated)) == 240
     assert found.transform(form(X)).shape == (240, 8)
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_searches(data, paired, routing, search):
+    searched(search, paired, data, FORMS["array"])
+
+
+def test_a_search_of_every_form(data, paired, form):
+    searched("grid", paired, data, form)
 
 
 def test_search_in_two_processes(data, small, routing):
@@ -153,10 +161,17 @@ def test_cross_validate(data, paired, routing, form):
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
-def test_cross_val_predict(data, paired, routing, form, method):
+def test_cross_val_predict(data, paired, form, method):
     X, M, y = data
+    paired.set_params(max_epochs=1)
     out = cross_val_predict(paired, form(X), y, cv=2, params={"X_missing": form(M)}, method=method)
     assert len(out) == 240
+
+
+def test_cross_val_predict_with_routing_and_without(data, paired, routing):
+    X, M, y = data
+    paired.set_params(max_epochs=1)
+    assert len(cross_val_predict(paired, X, y, cv=2, params={"X_missing": M})) == 240
 
 
 def test_pipeline(digits, small, routing):
@@ -180,7 +195,7 @@ def test_search_over_a_pipeline(digits, small, routing):
 
 def test_calibrated_classifier(data, paired, routing, form):
     X, M, y = data
-    clf = CalibratedClassifierCV(paired, cv=2)
+    clf = CalibratedClassifierCV(paired.set_params(max_epochs=1), cv=2)
     clf.fit(form(X), y, X_missing=form(M))
     assert clf.predict_proba(form(X)).shape == (240, 3)
 

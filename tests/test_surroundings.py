@@ -1,6 +1,7 @@
 """Nothing around a fit has an influence on it: torch's globals, searches, other tools."""
 
 import contextlib
+import functools
 import io
 import warnings
 
@@ -60,25 +61,29 @@ KINDS = {
 }
 
 
+def everything(kind):
+    """Return what a fit, its predictions and its draws come to."""
+    data = dict(KINDS[kind])
+    x = data.get("X", X)
+    given = {name: data.pop(name) for name in ("X", "M", "y") if name in data}
+    clf = CMMDClassifier(**TINY).set_params(max_epochs=2, early_stopping=True, **data)
+    clf.fit(x, given.get("y", Y), X_missing=given.get("M", M))
+    draws = clf.generate_missing(x, n_samples=2, random_state=0)
+    return clf.history_, clf.predict_proba(x), draws, clf.transform(x)
+
+
+undisturbed = functools.cache(everything)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("setting", GLOBALS)
 @pytest.mark.filterwarnings("ignore:Anomaly Detection")
 def test_globals_of_torch_have_no_influence(setting, kind):
     """On fits, predictions and draws, which are the same to the last bit."""
-
-    def everything():
-        data = dict(KINDS[kind])
-        x = data.get("X", X)
-        given = {name: data.pop(name) for name in ("X", "M", "y") if name in data}
-        clf = CMMDClassifier(**TINY).set_params(max_epochs=2, early_stopping=True, **data)
-        clf.fit(x, given.get("y", Y), X_missing=given.get("M", M))
-        draws = clf.generate_missing(x, n_samples=2, random_state=0)
-        return clf.history_, clf.predict_proba(x), draws, clf.transform(x)
-
-    history, *want = everything()
+    history, *want = undisturbed(kind)
     with GLOBALS[setting]():
         torch.manual_seed(7)
-        history_then, *found = everything()
+        history_then, *found = everything(kind)
     assert history_then == history
     for one, other in zip(found, want, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -46,8 +46,8 @@ def test_an_indexed_array_is_the_array_that_it_stands_for(rows, small, monkeypat
 
 
 def test_pairs_cost_their_index_alone(small, monkeypatch):
-    """A hundred thousand pairs are gathered batch by batch: no matrix of all pairs is made."""
-    n = 100_000
+    """Forty thousand pairs are gathered batch by batch: no matrix of all pairs is made."""
+    n = 40_000
     images = IndexedArray(BYTES, np.arange(n, dtype=np.int32) % 25, 1 / 255)
     largest = []
 

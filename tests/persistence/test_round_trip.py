@@ -4,6 +4,7 @@ import pickle
 import re
 import subprocess
 import sys
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -90,24 +91,25 @@ class TestEveryEstimator:
             assert repr(float(value)).encode() not in content
 
 
-def test_a_new_process_says_the_same(known, tmp_path):
+def test_a_new_process_says_the_same_from_a_file_and_from_a_pickle(known, tmp_path):
     for name in MODELS:
         estimator, X = known(name)
         estimator.save(tmp_path / f"{name}.safetensors")
-        (tmp_path / f"{name}.pkl").write_bytes(pickle.dumps(X))
+        (tmp_path / f"{name}.pkl").write_bytes(pickle.dumps((estimator, X)))
     code = (
         "import pickle, sys, numpy as np, torch\n"
         "torch.set_num_threads(1)\n"
         "from sklearn_cmmd import load\n"
         "from tests.fitted import MODELS, answers\n"
         "for name in MODELS:\n"
-        "    X = pickle.load(open(f'{sys.argv[1]}/{name}.pkl', 'rb'))\n"
-        "    found = answers(load(f'{sys.argv[1]}/{name}.safetensors'), X)\n"
-        "    np.savez(f'{sys.argv[1]}/{name}.npz', **found)\n"
+        "    pickled, X = pickle.load(open(f'{sys.argv[1]}/{name}.pkl', 'rb'))\n"
+        "    loaded = load(f'{sys.argv[1]}/{name}.safetensors')\n"
+        "    for how, estimator in (('pickled', pickled), ('loaded', loaded)):\n"
+        "        np.savez(f'{sys.argv[1]}/{name} {how}.npz', **answers(estimator, X))\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
-    for name in MODELS:
-        with np.load(tmp_path / f"{name}.npz") as found:
+    for name, how in product(MODELS, ("pickled", "loaded")):
+        with np.load(tmp_path / f"{name} {how}.npz") as found:
             expected = answers(*known(name))
             assert set(found) == set(expected)
             for question, array in expected.items():

@@ -47,10 +47,10 @@ y = (X[:, 0] + M[:, 0] > 0).astype(int)
 small = dict(hidden_layer_sizes=(24,), latent_dim=4, networks=Networks(classifier_hidden=(8,)))
 fits = {
     "held out": lambda **params: CMMDClassifier(
-        **small, max_epochs=250, early_stopping=True, n_iter_no_change=250, random_state=3, **params
+        **small, max_epochs=150, early_stopping=True, n_iter_no_change=150, random_state=3, **params
     ).fit(X, y, X_missing=M),
     "few labels": lambda **params: CMMDClassifier(
-        **small, max_epochs=160, random_state=np.random.RandomState(3), **params
+        **small, max_epochs=100, random_state=np.random.RandomState(3), **params
     ).fit(X, np.where(np.arange(300) < 60, y, -1), X_missing=M),
 }
 """
@@ -87,8 +87,7 @@ for line in sys.stdin:
 class Server:
     """A process that runs one fit after another, each in a process of its own."""
 
-    def __init__(self, kind, folder):
-        self.line = f"{kind}|{folder}|{folder / 'result.pickle'}\n"
+    def __init__(self):
         self.process = subprocess.Popen(
             [sys.executable, "-c", SERVER],
             stdin=subprocess.PIPE,
@@ -96,15 +95,22 @@ class Server:
             text=True,
         )
 
-    def start(self):
+    def start(self, kind, folder):
         """Begin a fit, and return the number of its process."""
-        self.process.stdin.write(self.line)
+        self.process.stdin.write(f"{kind}|{folder}|{folder / 'result.pickle'}\n")
         self.process.stdin.flush()
         return int(self.process.stdout.readline())
 
     def ended(self):
         """Wait for the fit, and return its exit status."""
         return int(self.process.stdout.readline().split()[1])
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = Server()
+    yield server
+    server.process.communicate()
 
 
 @pytest.fixture
@@ -132,32 +138,30 @@ def written(path):
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 @pytest.mark.parametrize("kind", ["held out", "few labels"])
-def test_twenty_kills_change_nothing(kind, tmp_path):
+def test_twenty_kills_change_nothing(kind, server, tmp_path):
     """SIGKILL at random moments; weights and history are the same to the last bit."""
-    (tmp_path / "whole").mkdir(), (tmp_path / "killed").mkdir()
-    whole, killed = Server(kind, tmp_path / "whole"), Server(kind, tmp_path / "killed")
-    whole.start()
-    assert whole.ended() == 0
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole.mkdir(), killed.mkdir()
+    server.start(kind, whole)
+    assert server.ended() == 0
     chance, last = random.Random(0), 0
-    checkpoint = tmp_path / "killed" / "checkpoint.safetensors"
+    checkpoint = killed / "checkpoint.safetensors"
     for number in range(N_KILLS):
-        before, process = written(checkpoint), killed.start()
+        before, process = written(checkpoint), server.start(kind, killed)
         # Every other one has got further; the rest may not even have begun.
         while number % 2 == 0 and written(checkpoint) == before:
             time.sleep(0.001)
-        time.sleep(chance.uniform(0, 0.05))
+        time.sleep(chance.uniform(0, 0.02))
         os.kill(process, signal.SIGKILL)
-        assert killed.ended() == signal.SIGKILL, "the fit ended before it could be killed"
-        now = epoch_in(checkpoint.parent)
+        assert server.ended() == signal.SIGKILL, "the fit ended before it could be killed"
+        now = epoch_in(killed)
         assert now >= last
         last = now
     assert last >= N_KILLS // 2
-    killed.start()
-    assert killed.ended() == 0
-    for server in (whole, killed):
-        server.process.communicate()
-    weights, history, best_epoch, _ = joblib.load(tmp_path / "whole" / "result.pickle")
-    found, history_after, best_epoch_after, said = joblib.load(tmp_path / "killed/result.pickle")
+    server.start(kind, killed)
+    assert server.ended() == 0
+    weights, history, best_epoch, _ = joblib.load(whole / "result.pickle")
+    found, history_after, best_epoch_after, said = joblib.load(killed / "result.pickle")
     assert history_after == history
     assert best_epoch_after == best_epoch
     assert found.keys() == weights.keys()

@@ -68,29 +68,31 @@ def train(module, rows, seed):
     Loop(plan, module, rows, None, Seeds.spawn(seed_sequence(seed))).run()
 
 
-def test_exact_likelihood_bounds_the_elbo_before_and_after_training(truth):
+@pytest.fixture(scope="module")
+def trained(truth):
+    module, rows = linear_model(), truth[0]
+    train(module, rows.subset(torch.arange(4000).numpy()), 0)
+    return module
+
+
+def test_exact_likelihood_bounds_the_elbo_before_and_after_training(truth, trained):
     rows, exact = truth
     test = Batch(View(rows.observed[-400:]), View(rows.missing[-400:]))
     exact = float(exact[-400:].mean())
-    module = linear_model()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        before = elbo(module, test)
-        train(module, rows.subset(torch.arange(4000).numpy()), 0)
-        after = elbo(module, test)
+        before, after = elbo(linear_model(), test), elbo(trained, test)
     assert before < exact - 2
     # Held-out rows: no model beats the truth but by chance, and this one can nearly equal it,
     # since a rotation of z makes the posterior diagonal.
     assert exact - 0.1 < after < exact + 0.02
 
 
-def test_decoder_noise_is_found(truth):
+def test_decoder_noise_is_found(truth, trained):
     """The decoder's variance is the true one, and the prior's mean is as good as the truth's."""
     rows, _ = truth
-    module = linear_model()
-    train(module, rows, 1)
     with torch.inference_mode():
-        decoded = module.reconstruct(rows.observed).parts[0]
+        decoded = trained.reconstruct(rows.observed).parts[0]
         residual = (rows.missing - decoded.loc).square().mean(0)
         least_squares = torch.linalg.lstsq(rows.observed, rows.missing).solution
         best = (rows.missing - rows.observed @ least_squares).square().mean(0)
