@@ -1,6 +1,7 @@
 """CMMDEnsemble: against its members, fitted and asked one by one."""
 
 import pickle
+import warnings
 from copy import deepcopy
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.fixes import parse_version
 
 from sklearn_cmmd import CMMDClassifier, CMMDEnsemble
 from sklearn_cmmd.crossfit.generators import PENALTIES
@@ -78,6 +80,19 @@ def test_members_in_several_processes(ensemble, digits):
     serial = clone(ensemble).fit(X, y, X_missing=M)
     parallel = ensemble.set_params(n_jobs=2).fit(X, y, X_missing=M)
     assert np.array_equal(serial.predict_proba(X), parallel.predict_proba(X))
+
+
+@pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.7"),
+    reason="scikit-learn before 1.7 does not tell its processes what is done with warnings",
+)
+def test_other_processes_do_with_warnings_what_this_one_does(ensemble, digits):
+    X, M, y = digits
+    some = np.where(np.arange(len(y)) % 3, y, -1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UnlabelledRowsWarning)
+        with pytest.raises(UnlabelledRowsWarning):
+            ensemble.set_params(n_jobs=2).fit(X, some, X_missing=M)
 
 
 def test_probabilities_are_the_tempered_mean(fitted, digits):

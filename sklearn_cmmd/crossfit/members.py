@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.exceptions import DataConversionWarning
+from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_cmmd._base import BaseCMMD
 from sklearn_cmmd.crossfit.generators import MOST_ROWS, Regressors, fitted, predicted

@@ -5,9 +5,9 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.metrics import check_scoring
 from sklearn.utils import Bunch
+from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_cmmd._random import uniform_streams
 from sklearn_cmmd.data.modality import Modality
