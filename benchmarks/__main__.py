@@ -18,6 +18,7 @@ MODULES = (
     "omega",
     "updates",
     "speed",
+    "large",
     "gpu",
     "paper.acoustic_inversion",
     "paper.two_view_mnist",

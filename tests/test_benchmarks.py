@@ -345,6 +345,9 @@ OPTIONS = {
     "omega": ONE,
     "updates": ONE,
     "speed": ["--cases", "steps", "threads", "predictions"],
+    "large": [],
+    "serving": [],
+    "soak": [],
     "acoustic_inversion": ONE,
     "two_view_mnist": [],
     "mnist_svhn": [],
@@ -360,7 +363,7 @@ def test_every_name_runs(name, folder, tmp_path, capsys):
     if name in DRAWN:
         pytest.importorskip("matplotlib")
     out = tmp_path / name
-    places = [] if name in ("speed", "omega") else ["--data", str(folder)]
+    places = [] if name in ("speed", "omega", "large", "serving", "soak") else ["--data", str(folder)]
     entry.main([name, "--quick", "--out", str(out), *places, *OPTIONS[name]])
     text = out.with_suffix(".txt").read_text("utf-8")
     assert f"command: python -m benchmarks {name} --quick" in text
