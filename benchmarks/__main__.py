@@ -19,6 +19,8 @@ MODULES = (
     "updates",
     "speed",
     "large",
+    "serving",
+    "soak",
     "gpu",
     "paper.acoustic_inversion",
     "paper.two_view_mnist",

@@ -59,7 +59,9 @@ def as_parquet(path: Path, rows: np.ndarray) -> Callable[[], Blocks]:
     table = pa.table({str(number): column for number, column in enumerate(rows.T)})
     sizes = {"max_rows_per_file": BLOCK, "max_rows_per_group": BLOCK}
     pa.dataset.write_dataset(table, path, format="parquet", **sizes)
-    files = pa.dataset.dataset(path)
+    # By their numbers: a dataset takes the files of a folder by their names.
+    parts = sorted(path.glob("*.parquet"), key=lambda part: int(part.stem.rpartition("-")[2]))
+    files = pa.dataset.dataset(parts)
     return lambda: (np.column_stack(batch.columns) for batch in files.to_batches())
 
 
@@ -150,7 +152,13 @@ def measured(args: Namespace) -> Iterator[dict[str, Any]]:
 def row(source: str, repeat: int, fit: Watch, copied: float, added: float = 0.0) -> dict[str, Any]:
     """Return a row of figures of one fit."""
     most = max(fit.added, added)
-    return {"data": source, "repeat": repeat, "copy, s": copied, "fit, s": fit.seconds, "added MiB": most}
+    return {
+        "data": source,
+        "repeat": repeat,
+        "copy, s": copied,
+        "fit, s": fit.seconds,
+        "added MiB": most,
+    }
 
 
 def table(rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Data on disk: bounded memory, copies that are not made, and files as their libraries open them."""
+"""Data on disk: bounded memory, no copies, and files as their libraries open them."""
 
 import pickle
 import re
@@ -143,7 +143,8 @@ def test_files_of_single_cells(written, tmp_path):
     assert cells.isbacked
     for part, want in ((both["rna"], X), (both["adt"], M), (cells, X)):
         parts = (block for block, _, _ in part.chunked_X(16))
-        np.testing.assert_array_equal(written(tmp_path / "rows.npy", parts, part.shape, float), want)
+        rows = written(tmp_path / "rows.npy", parts, part.shape, float)
+        np.testing.assert_array_equal(rows, want)
     np.testing.assert_array_equal(cells.obsm["adt"], M)
 
 
@@ -154,5 +155,5 @@ def test_arrays_of_other_libraries_are_read_as_a_whole(library, tmp_path):
         stored = module.create_array(tmp_path / "x.zarr", data=X)
     else:
         stored = module.File(tmp_path / "x.h5", "w").create_dataset("x", data=X)
-    clf = CMMDClassifier(**TINY).fit(stored, Y, X_missing=M)
-    assert np.array_equal(clf.predict(stored), CMMDClassifier(**TINY).fit(X, Y, X_missing=M).predict(X))
+    want = CMMDClassifier(**TINY).fit(X, Y, X_missing=M).predict(X)
+    assert np.array_equal(CMMDClassifier(**TINY).fit(stored, Y, X_missing=M).predict(stored), want)
