@@ -24,9 +24,9 @@ EXTRAS = PROJECT["optional-dependencies"]
 def built(tmp_path_factory):
     """Return the wheel, which is built from the sdist, and the sdist."""
     folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "-q", "--no-isolation", "--outdir", folder, ROOT]
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT]
     # Elsewhere than in the root, where a folder build/ would be taken for the module.
-    subprocess.run(command, check=True, cwd=folder)
+    subprocess.run(command, check=True, cwd=folder, capture_output=True)
     (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
     return wheel, sdist
 
