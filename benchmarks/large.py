@@ -175,8 +175,8 @@ def add_options(parser: ArgumentParser) -> None:
     """Add the options of this benchmark."""
     add_shared(parser)
     parser.add_argument("--rows", type=int, default=20_000)
-    parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=2)
 
 
 def run(args: Namespace) -> None:
