@@ -349,12 +349,16 @@ OPTIONS = {
     "omega": ONE,
     "updates": ONE,
     "speed": ["--cases", "steps", "threads", "predictions"],
+    "large": [],
+    "serving": [],
+    "soak": [],
     "acoustic_inversion": ONE,
     "two_view_mnist": [],
     "mnist_svhn": [],
     "mnist_svhn_text": [*ONE, "--subsets", "m"],
     "three_modality_mnist": [],
 }
+WITHOUT_DATA = ("speed", "omega", "large", "serving", "soak")
 DRAWN = ("few_labels", "acoustic_inversion")
 
 
@@ -364,7 +368,7 @@ def test_every_name_runs(name, folder, tmp_path, capsys):
     if name in DRAWN:
         pytest.importorskip("matplotlib")
     out = tmp_path / name
-    places = [] if name in ("speed", "omega") else ["--data", str(folder)]
+    places = ["--data", str(folder)] if name not in WITHOUT_DATA else []
     entry.main([name, "--quick", "--out", str(out), *places, *OPTIONS[name]])
     text = out.with_suffix(".txt").read_text("utf-8")
     assert f"command: python -m benchmarks {name} --quick" in text

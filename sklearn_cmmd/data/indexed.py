@@ -1,5 +1,6 @@
 """IndexedArray: rows of an array in another order, or several times over, without a copy."""
 
+import mmap
 from math import isfinite
 from numbers import Real
 from types import EllipsisType
@@ -14,14 +15,16 @@ class IndexedArray:
     Paired data often repeat their rows: each image of one set stands beside many of another. An
     IndexedArray keeps the distinct rows once, as they are stored (say, as bytes), and a number
     for each row of the data. The estimators take it wherever they take an array, and gather a
-    minibatch at a time. scikit-learn's searches slice it.
+    minibatch at a time. scikit-learn's searches slice it. Rows of a file that is read as
+    `numpy.memmap` are neither copied by a search nor sent to other processes: a pickle has the path
+    of the file, which must be there for whoever reads the pickle.
 
     Parameters
     ----------
     array : ndarray of shape (n_distinct, ...)
         The distinct rows.
-    index : array-like of int of shape (n,)
-        For each row, its place in `array`.
+    index : array-like of int of shape (n,), default=None
+        For each row, its place in `array`. None takes all rows in their order.
     factor : float, default=1.0
         What the values are multiplied by; 1/255 brings bytes to [0, 1]. Other than 1 it makes
         the values float32, or float64 where those of `array` need it.
@@ -43,8 +46,10 @@ class IndexedArray:
     [[[4, 5], [6, 7]], [[0, 1], [2, 3]]]
     """
 
-    def __init__(self, array: Any, index: Any, factor: float = 1.0) -> None:
+    def __init__(self, array: Any, index: Any = None, factor: float = 1.0) -> None:
         self.array = np.asanyarray(array)
+        if index is None and self.array.ndim:
+            index = np.arange(len(self.array))
         self.index = np.asarray(index)
         if self.index.size == 0:
             self.index = self.index.astype(np.intp)
@@ -105,6 +110,15 @@ class IndexedArray:
         values = self._values(self.array[self.index])
         return values if dtype is None else values.astype(dtype, copy=False)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        all_rows = np.array_equal(self.index, np.arange(len(self.array)))
+        rest = None if all_rows else self.index, self.factor
+        file = self.array
+        if isinstance(file, np.memmap) and file.mode == "r" and isinstance(file.base, mmap.mmap):
+            order = "C" if file.flags.c_contiguous else "F"
+            return _reopened, (file.filename, file.dtype, file.offset, file.shape, order, *rest)
+        return IndexedArray, (self.array, *rest)
+
     def __repr__(self) -> str:
         return f"IndexedArray of shape {self.shape} and {self.dtype}, from {len(self.array)} rows"
 
@@ -119,3 +133,9 @@ class IndexedArray:
 
     def _values(self, stored: np.ndarray) -> np.ndarray:
         return stored if self.factor == 1.0 else stored * self.dtype.type(self.factor)
+
+
+def _reopened(
+    path: Any, dtype: Any, offset: int, shape: tuple[int, ...], order: Any, *rest: Any
+) -> IndexedArray:
+    return IndexedArray(np.memmap(path, dtype, "r", offset, shape, order), *rest)

@@ -1,0 +1,124 @@
+"""Searches and ensembles on a cluster of Dask: equal results, data sent once, nothing lost."""
+
+import os
+import re
+import signal
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sklearn
+from joblib import parallel_config
+from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback
+
+from sklearn_cmmd import CMMDClassifier, CMMDEnsemble
+from tests.tiny import TINY
+
+distributed = pytest.importorskip(
+    "distributed", reason="distributed is not installed: pip install -e '.[dask]'"
+)
+PAGE = Path(__file__).parents[1] / "docs" / "guide" / "clusters.rst"
+if not PAGE.exists():
+    pytest.skip("the guide is not here", allow_module_level=True)
+
+# Each process of the cluster imports torch.
+pytestmark = pytest.mark.slow
+DEFINITION = r"^\.\. code:: python\n\n((?:    from .*\n)+\n*    class .*\n(?:    .*\n|\n)+)"
+GRID = {"omega": [0.2, 0.8], "alpha": [1.0, 10.0]}
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    y = np.arange(300) % 3
+    return rng.normal(size=(300, 4)) + y[:, None], y, rng.normal(size=(300, 3)) + y[:, None]
+
+
+@pytest.fixture(scope="module")
+def resending():
+    """Return the client of the guide, whose data a killed worker does not take with it."""
+    (block,) = re.findall(DEFINITION, PAGE.read_text("utf-8"), re.M)
+    found = {}
+    exec(textwrap.dedent(block), found)
+    return found["Resending"]
+
+
+@pytest.fixture(scope="module")
+def client(resending):
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as cluster, resending(cluster) as client:
+        yield client
+
+
+class Counted(np.ndarray):
+    """An array that counts how often it is pickled."""
+
+    pickles = 0
+
+    def __reduce_ex__(self, protocol):
+        Counted.pickles += 1
+        return super().__reduce_ex__(protocol)
+
+
+class DiesOnce(Callback):
+    """Kill the process of the first fit that comes to its second epoch."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            try:
+                self.mark.touch(exist_ok=False)
+            except FileExistsError:
+                return
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def search(**params):
+    return GridSearchCV(CMMDClassifier(**TINY | params), GRID, cv=2, error_score="raise")
+
+
+def ensemble(n_estimators):
+    return CMMDEnsemble(CMMDClassifier(**TINY), n_estimators, random_state=0)
+
+
+def pickles(model, data):
+    X, y, X_missing = data
+    Counted.pickles = 0
+    with parallel_config("dask"):
+        model.fit(X.view(Counted), y, X_missing=X_missing.view(Counted))
+    return Counted.pickles
+
+
+def test_a_search_sends_data_once_and_not_once_a_fit(client, data):
+    with sklearn.config_context(enable_metadata_routing=True):
+        few, many = (
+            GridSearchCV(CMMDClassifier(**TINY), GRID | {"alpha": [1.0, 10.0][:n]}, cv=2)
+            for n in (1, 2)
+        )
+        assert 0 < pickles(few, data) == pickles(many, data)
+
+
+def test_an_ensemble_sends_data_once_and_is_the_same(client, data):
+    few, many = (ensemble(n) for n in (2, 4))
+    assert 0 < pickles(few, data) == pickles(many, data)
+    X, y, X_missing = data
+    here = ensemble(4).fit(X, y, X_missing=X_missing)
+    assert np.array_equal(many.generate_missing(X), here.generate_missing(X))
+
+
+def test_a_search_that_loses_a_worker_loses_nothing(client, data, tmp_path):
+    X, y, X_missing = data
+    here = search(max_epochs=3).fit(X, y, X_missing=X_missing)
+    dies = search(max_epochs=3, callbacks=[DiesOnce(tmp_path / "killed")])
+    before = {worker.pid for worker in client.cluster.workers.values()}
+    with parallel_config("dask"):
+        there = dies.fit(X, y, X_missing=X_missing)
+    assert (tmp_path / "killed").exists()
+    assert {worker.pid for worker in client.cluster.workers.values()} != before
+    for key in ("mean_test_score", "std_test_score"):
+        assert np.array_equal(there.cv_results_[key], here.cv_results_[key])
+    assert np.array_equal(there.predict_proba(X), here.predict_proba(X))
