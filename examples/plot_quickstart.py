@@ -49,7 +49,7 @@ y[labelled] = truth[labelled]
 # say how wide the intervals around the pixels must be.
 
 say(f"fitting CMMD to {len(X)} digits in two views, {len(labelled)} of them with a label")
-cmmd = CMMDEnsemble(CMMDClassifier(), n_estimators=3, n_jobs=2, random_state=0)
+cmmd = CMMDEnsemble(CMMDClassifier(max_epochs=100), n_estimators=3, n_jobs=2, random_state=0)
 cmmd.fit(X, y, X_missing=pixels)
 
 # %%
@@ -59,7 +59,7 @@ cmmd.fit(X, y, X_missing=pixels)
 # without pixels. Logistic regression sees the labelled rows too, self-training all rows.
 
 say("fitting its twin without pixels, logistic regression, self-training, ridge regression")
-twin = CMMDEnsemble(CMMDClassifier(omega=0, lam=0), n_estimators=3, random_state=0)
+twin = CMMDEnsemble(CMMDClassifier(omega=0, lam=0), n_estimators=3, n_jobs=2, random_state=0)
 logistic = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
 self_training = make_pipeline(
     StandardScaler(), SelfTrainingClassifier(LogisticRegression(max_iter=1000))
