@@ -22,7 +22,7 @@ from benchmarks import baselines
 from benchmarks.accuracy_tables import report
 from benchmarks.baselines import CVAE, MOPOE, PEERS, SEARCHED, TWIN, classified, twin, twin_of
 from benchmarks.options import add_shared
-from benchmarks.pairs import DEVELOPMENT, HELD_BACK, KINDS, Pair, chosen
+from benchmarks.pairs import DEVELOPMENT, HELD_BACK, MORE, Pair, chosen
 from benchmarks.reports import Record, gather, known, publish
 from benchmarks.splits import published_or_set_aside
 from benchmarks.tasks import Methods, Outcome, Task, both, make_task, measure
@@ -94,7 +94,7 @@ def jobs(args: Namespace) -> Iterator[Any]:
     """Yield the runs that are not done, split after split."""
     done = known(args.out, ["pair", "split", "method"])
     methods = baselines.available(args.methods, args.peers_python)
-    pairs = list(chosen(args, DEVELOPMENT | HELD_BACK | KINDS))
+    pairs = list(chosen(args, DEVELOPMENT | HELD_BACK | MORE))
     for split in range(args.seeds):
         for method in methods:
             for pair in pairs:

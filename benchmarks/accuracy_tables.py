@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.baselines import CLASSIFIERS, IMPUTERS, ORACLES, PEERS, REGRESSIONS, SEARCHED, TWIN
+from benchmarks.pairs import kind_of
 from benchmarks.reports import interval
 
 MARGIN = 0.05  # by which an oracle must beat the best of x_O to show that x_M tells something
@@ -88,6 +89,15 @@ def ranking(table: pd.DataFrame, ours: str, higher_is_better: bool = True) -> pd
     return pd.DataFrame(rows | {f"{unit} above {ours}": apart}).sort_values("mean rank")
 
 
+def by_kind(table: pd.DataFrame, ours: str) -> pd.DataFrame:
+    """Mean accuracy over the pairs of a kind, and points above the rival with the best mean."""
+    kinds = table.groupby(table.index.map(kind_of))
+    means = kinds.mean()
+    best = means.drop(columns=[ours, TWIN_OF[ours]], errors="ignore")
+    found = means.assign(pairs=kinds.size(), best=best.idxmax(axis=1))
+    return found.assign(points=100 * (means[ours] - best.max(axis=1))).round(3)
+
+
 def verdict(gains: pd.DataFrame, ours: str) -> str:
     """Say how often ours is far below the best rival, and what it gains over the twin."""
     n_below = gains["far below"].sum()
@@ -114,6 +124,7 @@ def classification(results: pd.DataFrame, title: str, names: list[str]) -> Itera
         gains = advantages(wrong, ours, rivals)
         table = gains.round(1).to_string(index=False)
         yield f"{ours} and its rivals\n{ranks.to_string()}\n\n{table}\n{verdict(gains, ours)}"
+        yield f"{ours}, by kind of x_O\n{by_kind(accuracy[[ours, *rivals]], ours).to_string()}"
     means = {
         metric: by_pair(results, metric, names).mean() for metric in ("log_loss", "calibration")
     }

@@ -22,13 +22,13 @@ from joblib import delayed
 from benchmarks import variants
 from benchmarks.baselines import CLASSIFIERS, REGRESSIONS, RIDGE, TWIN, twin
 from benchmarks.options import add_shared
-from benchmarks.pairs import DEVELOPMENT, HELD_BACK, KINDS, LINEAR, Pair, chosen
+from benchmarks.pairs import DEVELOPMENT, HELD_BACK, LINEAR, MORE, Pair, chosen
 from benchmarks.reports import Record, gather, known, publish
 from benchmarks.splits import ALL, Parts, Shown, held_out, published_or_set_aside
 from benchmarks.tasks import Method, Outcome, Task, make_task, measure
 
 DEFAULTS, SIMPLE = "defaults", "logistic and ridge regression"
-SETS = {"development": DEVELOPMENT, "held-back": HELD_BACK, "linear": LINEAR, "kinds": KINDS}
+SETS = {"development": DEVELOPMENT, "held-back": HELD_BACK, "linear": LINEAR, "more": MORE}
 KEYS = ["pair", "variant", "split"]
 COLUMNS = [*KEYS, "accuracy", "log_loss", "rmse", "coverage", "seconds", "epochs"]
 N_QUICK = 3

@@ -195,7 +195,7 @@ HELD_BACK: dict[str, Source] = {
     "rotated → noisy digits": two_views,
 }
 # Words and counts, many classes, and few columns, in further directions and sets.
-KINDS: dict[str, Source] = {
+MORE: dict[str, Source] = {
     "sport words 0 → 1": views("bbcsport.npz", "view0", "view1"),
     "web words → links": views("webkb_course.npz", "view0", "view1"),
     "prokaryotes 0 → 2": views("prokaryotic.npz", "view0", "view2"),
@@ -213,11 +213,24 @@ LINEAR: dict[str, Source] = {
     "digits karhunen-loève → pixels": digits("karhunen_loeve", "pixels"),
     "digits profiles → karhunen-loève": digits("profiles", "karhunen_loeve"),
 }
+# How the names of pairs begin whose x_O is of a kind; all others are images and signals.
+KINDS = {
+    "few columns": ("vowels", "cancer", "wine", "wikipedia text", "prokaryotes 1"),
+    "words and counts": ("sport", "web", "fly", "prokaryotes 0"),
+    "many classes": ("leaves", "spoken digits by"),
+    "omics": ("brain", "breast"),
+}
 EMBEDDED = "digits", "diabetes", "cancer", "wine"  # how the names of pairs begin that need no file
 # A quick run has these, and of them so many rows.
 QUICK = "digits fourier → pixels", "brain methylation → mRNA", "digits, four views", "diabetes"
 QUICK_ROWS = 300
 Kind = TypeVar("Kind", bound=Pair)
+
+
+def kind_of(name: str) -> str:
+    """Return the kind of a pair's x_O."""
+    found = [kind for kind, beginnings in KINDS.items() if name.startswith(beginnings)]
+    return found[0] if found else "images and signals"
 
 
 def chosen(args: Namespace, sources: dict[str, Source], kind: type[Kind] = Pair) -> Iterator[Kind]:

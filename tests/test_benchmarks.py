@@ -16,6 +16,7 @@ if not (ROOT / "benchmarks").is_dir():
 
 from benchmarks import __main__ as entry
 from benchmarks import (
+    accuracy_tables,
     baselines,
     generation,
     gpu,
@@ -166,6 +167,14 @@ def test_every_baseline_says_something_of_each_test_row(pair, name):
     said = outcome.generated if name in baselines.IMPUTERS else outcome.labels
     assert len(said) == len(task.X_test)
     assert np.isfinite(said).all()
+
+
+def test_kinds_are_compared_by_their_means():
+    pairs = ["web a", "web b", "brain"]
+    table = pd.DataFrame({"CMMD": [0.9, 0.8, 0.5], "LR": [0.8, 0.7, 0.6]}, index=pairs)
+    found = accuracy_tables.by_kind(table, "CMMD")
+    assert found.loc["words and counts"].tolist() == [0.85, 0.75, 2, "LR", 10.0]
+    assert found.loc["omics", "points"] == -10.0
 
 
 def test_a_run_goes_on_where_it_was(tmp_path, monkeypatch):
