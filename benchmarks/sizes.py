@@ -31,6 +31,8 @@ class Size:
     def model(self, **params: Any) -> CMMDClassifier:
         """Return the estimator, by default on the CPU, with a fixed number of epochs."""
         fixed = {"early_stopping": False, "random_state": 0, "device": "cpu"}
+        # What "auto" comes to for so few classes, for those who build the same networks themselves.
+        fixed |= {"latent_dim": 20, "networks__classifier_hidden": (50,)}
         budget = {"max_epochs": self.n_epochs}
         model: CMMDClassifier = CMMDClassifier()
         return model.set_params(**fixed | budget | self.params | params)
