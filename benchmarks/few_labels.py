@@ -36,7 +36,7 @@ from benchmarks.baselines import (
 )
 from benchmarks.few_labels_tables import figure, report
 from benchmarks.options import add_shared
-from benchmarks.pairs import DEVELOPMENT, HELD_BACK, Pair, chosen
+from benchmarks.pairs import DEVELOPMENT, HELD_BACK, MORE, Pair, chosen
 from benchmarks.reports import Record, gather, known, publish
 from benchmarks.splits import ALL, Shown, set_aside
 from benchmarks.tasks import Method, Outcome, Task, make_task, measure, on_standardised, outcome_of
@@ -172,7 +172,7 @@ def jobs(args: Namespace) -> Iterator[Any]:
     """Yield the runs that are not done."""
     done = known(args.out, KEYS)
     methods = available(args.methods, args.peers_python)
-    pairs = list(chosen(args, DEVELOPMENT | HELD_BACK))
+    pairs = list(chosen(args, DEVELOPMENT | HELD_BACK | MORE))
     numbers = QUICK_LABELS if args.quick else args.labels
     lacking = args.lacking[:1] if args.quick else args.lacking
     for share, unlabelled, draw, pair in product(
