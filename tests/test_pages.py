@@ -1,0 +1,57 @@
+"""Lines of the pages that are no session: they run, on small data under the names they use."""
+
+import re
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sklearn_cmmd
+from sklearn_cmmd import CMMDClassifier, CMMDEnsemble, plan
+from tests.conftest import SMALL
+
+ROOT = Path(__file__).parents[1]
+if not (ROOT / "docs").is_dir():
+    pytest.skip("the pages are not here", allow_module_level=True)
+
+BLOCK = r"^\.\. code:: python\n\n((?:    .*\n|\n)+)"
+PAGES = {
+    "README.rst": "generate_missing",
+    "docs/index.rst": "generate_missing",
+    "docs/guide/generated_view.rst": "groups=person",
+    "docs/guide/saving.rst": "to_onnx",
+}
+
+
+@pytest.fixture
+def names(digits):
+    """What the lines take for granted."""
+    X, M, y = (array[:90] for array in digits)
+    names = {"X": X, "M": M, "X_missing": M, "y": y, "X_new": X[:5]}
+    names |= {"A": X[:, :20], "B": X[:, 20:], "C": M, "B_new": X[:5, 20:]}
+    quick = CMMDClassifier(**SMALL | {"max_epochs": 1})
+    names |= {"person": np.arange(90) % 12, "ensemble": CMMDEnsemble(quick, n_estimators=2)}
+    return names | {"clf": quick, "CMMDClassifier": CMMDClassifier, "sklearn_cmmd": sklearn_cmmd}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("page", "word"), PAGES.items(), ids=PAGES)
+def test_lines_run(page, word, names, tmp_path, monkeypatch):
+    if word == "to_onnx":
+        pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+        onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+        names["clf"].fit(names["X"], names["y"], X_missing=names["M"])
+        names["onnxruntime"] = onnxruntime
+    blocks = re.findall(BLOCK, (ROOT / page).read_text("utf-8"), re.MULTILINE)
+    (lines,) = [block for block in blocks if word in block]
+    monkeypatch.chdir(tmp_path)
+    for bound in ("AUTO_EPOCHS", "LEAST_UPDATES"):
+        monkeypatch.setattr(plan, bound, 1)
+    exec(compile(textwrap.dedent(lines), page, "exec"), names)
+    if page == "README.rst":
+        assert [*names["clf"].impute({"blood": names["B_new"]})] == ["mri", "blood", "text"]
+    if word == "to_onnx":
+        np.testing.assert_allclose(
+            names["answers"]["probabilities"], names["clf"].predict_proba(names["X"]), atol=1e-5
+        )
