@@ -189,7 +189,8 @@ def scores(outcome: Outcome, task: Task) -> Scores:
         correct = outcome.labels == task.y_test
         found["accuracy"], found["n_test"] = np.mean(correct), len(correct)
         found["wrong"] = "x" + np.packbits(~correct).tobytes().hex()
-        if outcome.proba is not None:
+        # Label spreading says NaN of rows that no label reaches.
+        if outcome.proba is not None and np.isfinite(outcome.proba).all():
             classes = np.unique(task.y[task.labelled])
             found["log_loss"] = log_loss(task.y_test, outcome.proba, labels=classes)
             found["calibration"] = calibration_error(outcome.proba, correct)
