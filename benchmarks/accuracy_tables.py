@@ -67,14 +67,17 @@ def difference(wrong: pd.DataFrame, one: str, other: str) -> tuple[float, float]
 
 
 def advantages(wrong: pd.DataFrame, ours: str, rivals: list[str]) -> pd.DataFrame:
-    """Points of ours above the best of the rivals and above the twin, for each pair."""
+    """Points of ours above the best of the others and above the twin, for each pair."""
+    others = [name for name in rivals if name not in TWIN_OF.values()]
     rows = []
     for pair, part in wrong.groupby("pair", sort=False):
         means = part.mean()
-        best = means[rivals].idxmin()
-        (points, error), twin = (difference(part, ours, it) for it in (best, TWIN_OF[ours]))
+        best = means[others].idxmin()
+        points, error = difference(part, ours, best)
+        ran = TWIN_OF[ours] in part
+        above = difference(part, ours, TWIN_OF[ours]) if ran else (np.nan, np.nan)
         told = means[rivals].min() - means[list(ORACLES)].min() >= MARGIN
-        rows.append([pair, best, points, error, points < -2 * error, *twin, told])
+        rows.append([pair, best, points, error, points < -2 * error, *above, told])
     columns = ["pair", "best rival", "above it", "±", "far below", "above the twin", "± "]
     return pd.DataFrame(rows, columns=[*columns, "x_M tells"])
 
@@ -102,6 +105,7 @@ def verdict(gains: pd.DataFrame, ours: str) -> str:
     """Say how often ours is far below the best rival, and what it gains over the twin."""
     n_below = gains["far below"].sum()
     lines = [f"{ours} is far below the best rival (two errors) on {n_below} of {len(gains)} pairs"]
+    gains = gains.dropna(subset="above the twin")
     for title, part in (("where x_M tells", gains[gains["x_M tells"]]), ("on all", gains)):
         if len(part) > 1:
             points = interval(part["above the twin"])
@@ -122,9 +126,8 @@ def classification(results: pd.DataFrame, title: str, names: list[str]) -> Itera
         rivals = [name for name in accuracy if name not in (*OURS, *ORACLES, *larger)]
         ranks = ranking(accuracy[[ours, *rivals]], ours)
         yield f"{ours} and its rivals\n{ranks.to_string()}"
-        if TWIN_OF[ours] in rivals:
-            gains = advantages(wrong, ours, rivals)
-            yield f"{gains.round(1).to_string(index=False)}\n{verdict(gains, ours)}"
+        gains = advantages(wrong.dropna(subset=ours), ours, rivals)
+        yield f"{gains.round(1).to_string(index=False)}\n{verdict(gains, ours)}"
         yield f"{ours}, by kind of x_O\n{by_kind(accuracy[[ours, *rivals]], ours).to_string()}"
     means = {
         metric: by_pair(results, metric, names).mean() for metric in ("log_loss", "calibration")

@@ -43,16 +43,8 @@ def _is_moved(reference: Any, labels: Any) -> bool:
     """Return whether a label of the reference is among the others at another position."""
     if len(reference) != len(labels) or reference.equals(labels):
         return False
-    ours, theirs = reference.tolist(), labels.tolist()
-    # Numbers that were made up for an array are no labels, unless the others are the same numbers.
-    if (_is_numbering(ours) or _is_numbering(theirs)) and set(ours) != set(theirs):
-        return False
     # Sets compare by hash and identity first, so that NA, which is equal to nothing, is no trouble.
-    pairs = zip(ours, theirs, strict=True)
+    pairs = zip(reference.tolist(), labels.tolist(), strict=True)
     differ = [(a, b) for a, b in pairs if b not in {a}]
     elsewhere = {b for _, b in differ}
     return any(a in elsewhere for a, _ in differ)
-
-
-def _is_numbering(labels: list[Any]) -> bool:
-    return all(label in {row} for row, label in enumerate(labels))

@@ -114,7 +114,9 @@ class IndexedArray:
         all_rows = np.array_equal(self.index, np.arange(len(self.array)))
         rest = None if all_rows else self.index, self.factor
         file = self.array
-        if isinstance(file, np.memmap) and file.mode == "r" and isinstance(file.base, mmap.mmap):
+        # A slice of a memmap does not know where in the file it begins.
+        is_whole = isinstance(file, np.memmap) and isinstance(file.base, mmap.mmap)
+        if is_whole and file.mode == "r" and file.filename is not None:
             order = "C" if file.flags.c_contiguous else "F"
             return _reopened, (file.filename, file.dtype, file.offset, file.shape, order, *rest)
         return IndexedArray, (self.array, *rest)

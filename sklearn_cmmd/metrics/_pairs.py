@@ -1,6 +1,6 @@
 """True values and what is said of them side by side, in whatever form they come."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -108,7 +108,11 @@ def read_pairs(
     labels = table.row_labels
     for other in others.values():
         _check_same(table, other, draws)
-        labels |= other.row_labels
+        labels |= {
+            name: index
+            for name, index in other.row_labels.items()
+            if not _is_made_up(index, table.row_labels.values())
+        }
     warn_of_another_order(labels)
     return {
         key: Pair(
@@ -120,6 +124,14 @@ def read_pairs(
         )
         for key, width in table.widths.items()
     }
+
+
+def _is_made_up(index: Any, labels: Iterable[Any]) -> bool:
+    """Return whether an index numbers what was generated from an array: 0, 1, ..., as no other."""
+    if index is None or not all(label in {row} for row, label in enumerate(index.tolist())):
+        return False
+    numbers = set(index.tolist())
+    return all(each is None or set(each.tolist()) != numbers for each in labels)
 
 
 def averaged(values: Mapping[str, np.ndarray], pairs: Mapping[str, Pair], multioutput: str) -> Any:
