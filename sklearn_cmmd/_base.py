@@ -256,7 +256,8 @@ class BaseCMMD(
             )
             with surroundings(self.device_, self.module_, self._plan.schedule.batch_size):
                 trained = loop.run() if checkpoint is None else loop.run(checkpoint.keep)
-            if trained.interrupted and is_called_by("joblib"):  # as one fit of several
+            # One fit of several, or one part of a fit, leaves nothing behind.
+            if trained.interrupted and (loop.ranks.n > 1 or is_called_by("joblib")):
                 raise KeyboardInterrupt
             take_in(self, trained, partial)
             if trained.failure is not None:

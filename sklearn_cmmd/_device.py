@@ -1,5 +1,7 @@
 """The `device` parameter to a torch.device."""
 
+import os
+
 import torch
 
 
@@ -12,8 +14,10 @@ def resolve_device(device: str) -> torch.device:
         If the name is none of these or the device does not exist.
     """
     n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    # Each of the processes that torchrun starts on a machine has its own.
+    own = int(os.environ.get("LOCAL_RANK", 0)) % max(1, n_gpus)
     if device == "auto":
-        return torch.device("cuda:0" if n_gpus else "cpu")
+        return torch.device("cuda", own) if n_gpus else torch.device("cpu")
     kind, _, index = device.partition(":")
     valid = kind == "cuda" and (index == "" or index.isdecimal())
     if device != "cpu" and not valid:
@@ -25,4 +29,4 @@ def resolve_device(device: str) -> torch.device:
             f"device={device!r} was asked for, but torch finds {n_gpus} CUDA devices. "
             "Set device='auto' or device='cpu', or install a CUDA build of torch."
         )
-    return torch.device("cuda", int(index or 0)) if kind == "cuda" else torch.device("cpu")
+    return torch.device("cuda", int(index or own)) if kind == "cuda" else torch.device("cpu")

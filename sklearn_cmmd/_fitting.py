@@ -21,6 +21,7 @@ from sklearn_cmmd.params import check_consistent
 from sklearn_cmmd.plan import Plan, resolve
 from sklearn_cmmd.training.checkpoint import Checkpoint, identity_of
 from sklearn_cmmd.training.loop import Loop, Trained
+from sklearn_cmmd.training.ranks import Ranks
 from sklearn_cmmd.training.ridge import begin_linear_paths
 from sklearn_cmmd.training.surroundings import surroundings
 
@@ -90,28 +91,29 @@ def prepare(
     learned = data if left_out is None else data.without(left_out)
     plan = resolve(estimator, learned, caller, previous, classes)
     start = estimator if going_on else init_from
-    checkpoint = None
-    if estimator.checkpoint_dir is not None and not partial:
+    checkpoint, ranks = None, Ranks.at_hand()
+    keeps = estimator.checkpoint_dir is not None and not partial
+    if keeps or ranks.n > 1:
         identity = identity_of(estimator, learned, device, start and start.module_)
-        checkpoint = Checkpoint(estimator.checkpoint_dir, identity)
-    resumed = None if checkpoint is None else checkpoint.read()
+        ranks.check_same(identity)
+        checkpoint = Checkpoint(estimator.checkpoint_dir, identity) if keeps else None
+    resumed = ranks.agreed(None if checkpoint is None else checkpoint.read())
     if going_on:
         estimator.module_ = estimator.module_.copied()
         root = estimator._seeds
     else:
         root = seed_sequence(estimator.random_state)
-    if resumed is not None:
-        root = np.random.SeedSequence(**resumed[1])
+    root = np.random.SeedSequence(**(resumed[1] if resumed else ranks.agreed(state_of(root))))
     if checkpoint is not None:
         checkpoint.seeds = state_of(root)
     if not going_on:
         _begin(estimator, plan, root, init_from)
     estimator._plan, estimator._seeds, estimator.device_ = plan, root, device
     begins = not going_on and init_from is None
-    loop = _loop(estimator, data, device, begins, left_out)
+    loop = _loop(estimator, data, device, begins, left_out, ranks)
     if resumed is not None:
         _go_on(loop, resumed[0], estimator)
-    return loop, checkpoint
+    return loop, checkpoint if ranks.is_first else None
 
 
 def _begin(estimator: Any, plan: Plan, root: np.random.SeedSequence, init_from: Any) -> None:
@@ -160,6 +162,7 @@ def _loop(
     device: torch.device,
     begins: bool,
     left_out: np.ndarray | None,
+    ranks: Ranks,
 ) -> Loop:
     """Bring the rows to the device and set up the training, which `begins` or goes on."""
     plan, held_out = estimator._plan, None
@@ -174,6 +177,7 @@ def _loop(
     if begins:
         with surroundings(device, module, plan.schedule.batch_size):
             begin_linear_paths(module, rows)
+    ranks.spread(module)
     return Loop(
         plan,
         module,
@@ -181,8 +185,9 @@ def _loop(
         held_out,
         Seeds.spawn(estimator._seeds),
         estimator.callbacks or (),
-        int(estimator.verbose),
+        int(estimator.verbose) if ranks.is_first else 0,
         estimator._moments,
+        ranks,
     )
 
 

@@ -112,7 +112,8 @@ networks : Networks, default=None
 callbacks : list of skorch callbacks, default=None
     Called during training, as in skorch.
 device : str, default="auto"
-    "auto" (a CUDA device if there is one), "cpu", "cuda" or "cuda:1".
+    "auto" (a CUDA device if there is one), "cpu", "cuda" or "cuda:1". Under torchrun "auto" and
+    "cuda" give each process of a machine its own.
 checkpoint_dir : str or path, default=None
     Folder in which `fit` keeps a checkpoint. A fit that was killed and is started again with the
     same arguments goes on from there, and ends as if it had not been killed. One fit has one

@@ -30,6 +30,7 @@ References
    Networks 22 (2009).
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
@@ -99,18 +100,20 @@ class Loss:
         noise: Tensor,
         dropout: Dropout | None = None,
         networks_in: AbstractContextManager[Any] | None = None,
+        joined: Callable[[Tensor], Tensor] | None = None,
     ) -> Evaluation:
         """Compute the terms of a minibatch.
 
         `noise`, standard normal of shape (batch, latent_dim), is shared by the draw of q and that
         of the prior. `networks_in` is a context in which the networks run, such as
         `torch.autocast`. Losses and divergences are computed outside of it, in the precision of
-        what the networks put out.
+        what the networks put out. `joined` puts rows of other processes to those of the minibatch.
         """
         labels = module.labels_of(batch)
         with nullcontext() if networks_in is None else networks_in:
             outputs = self._outputs(module, batch, labels, noise, dropout)
-        return Evaluation(self._terms(module, batch, labels, outputs), outputs.by_prior)
+        terms = self._terms(module, batch, labels, outputs, joined)
+        return Evaluation(terms, outputs.by_prior)
 
     def _outputs(
         self,
@@ -165,10 +168,15 @@ class Loss:
             return cast(LabelDistribution, cast(Any, module.classifier)(z, dropout=whole))
 
     def _terms(
-        self, module: CMMD, batch: Batch, labels: Tensor | None, outputs: Outputs
+        self,
+        module: CMMD,
+        batch: Batch,
+        labels: Tensor | None,
+        outputs: Outputs,
+        joined: Callable[[Tensor], Tensor] | None,
     ) -> LossTerms:
         """Compare what the networks say with the minibatch, and with one another."""
-        q, p, z_q, z_p, decoded, by_prior, by_posterior, target = outputs
+        q, p, _, _, decoded, by_prior, by_posterior, target = outputs
         scale_prior = classified = by_teacher = distilled = None
         from_q, from_p = self._reconstruction(decoded, batch.missing)
         if module.decoder is not None and self.scale_prior > 0:
@@ -179,7 +187,28 @@ class Loss:
             if by_posterior is not None and target is not None:
                 by_teacher = -by_posterior.log_prob(smoothed)
                 distilled = target.cross_entropy(by_prior)
-        divergence = mmd(
+        divergence = self._mmd(outputs, batch.weight, joined)
+        kl = gaussian_kl(q, p)
+        return LossTerms(
+            from_q, from_p, classified, by_teacher, distilled, kl, divergence, scale_prior
+        )
+
+    def _mmd(
+        self,
+        outputs: Outputs,
+        weight: Tensor | None,
+        joined: Callable[[Tensor], Tensor] | None,
+    ) -> Tensor:
+        """Return the discrepancy of q and the prior over a whole minibatch."""
+        q, p, z_q, z_p = outputs[:4]
+        if joined is not None:
+            columns = [q.loc, q.log_var, p.loc, p.log_var, z_q, z_p]
+            extra = [] if weight is None else [weight[:, None]]
+            whole = joined(torch.cat([*columns, *extra], dim=1))
+            *moments, z_q, z_p = whole[:, : whole.shape[1] - len(extra)].chunk(6, dim=1)
+            q, p = Gaussian(*moments[:2]), Gaussian(*moments[2:])
+            weight = whole[:, -1] if extra else None
+        return mmd(
             q,
             p,
             z_q,
@@ -187,11 +216,7 @@ class Loss:
             kernel=self.kernel,
             bandwidth=self.bandwidth,
             estimator=self.mmd_estimator,
-            weight=batch.weight,
-        )
-        kl = gaussian_kl(q, p)
-        return LossTerms(
-            from_q, from_p, classified, by_teacher, distilled, kl, divergence, scale_prior
+            weight=weight,
         )
 
     def _reconstruction(

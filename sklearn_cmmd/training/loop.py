@@ -21,6 +21,7 @@ from sklearn_cmmd.training.callbacks import Observers
 from sklearn_cmmd.training.graphs import GraphedSteps
 from sklearn_cmmd.training.noise import Noise, NoiseSource, Streams
 from sklearn_cmmd.training.progress import Progress
+from sklearn_cmmd.training.ranks import Ranks
 from sklearn_cmmd.training.state import Snapshot, TrainingState, Watch, load_moments
 
 # A loss so many times its first size above the first epoch's is no noise.
@@ -90,11 +91,14 @@ class Loop:
         callbacks: Sequence[Any] = (),
         verbose: int = 0,
         moments: dict[str, Tensor] | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         schedule, device = plan.schedule, rows.device
         self.plan = plan
+        self.ranks = ranks or Ranks()
         self.module = module.requires_grad_(True)
         self.device = device
+        self.rows = rows
         self.held_out = held_out
         self.hiding = rows.hiding
         self.verbose = verbose
@@ -123,9 +127,10 @@ class Loop:
         # A step is the same work on the device alone, however often it is run, unless a callback
         # looks on, rows are streamed, or a user's network draws from torch's global stream.
         is_alone = rows.is_resident and not self.observers and not module.custom_networks
+        is_alone = is_alone and self.ranks.n == 1
         if device.type == "cuda" and is_alone:
             self.graphs = GraphedSteps(
-                lambda index: self._step(rows.gather(index)),
+                self._step,
                 (self.streams.latent, self.streams.dropout),
                 self.optimizer,
                 device,
@@ -231,7 +236,7 @@ class Loop:
 
     def _means(self, prefix: str, tallies: Iterator[Tensor]) -> dict[str, float]:
         """Return the mean of every term over the rows that count in it, and the loss."""
-        sums, counts = torch.stack(list(tallies)).sum(0)
+        sums, counts = self.ranks.summed(torch.stack(list(tallies)).sum(0))
         means = sums / counts.clamp_min(1)
         # The one time in an epoch that the host waits for the device.
         values = torch.cat([means, self.plan.loss.total(self.names, means)[None]]).tolist()
@@ -257,10 +262,7 @@ class Loop:
 
     def _training_steps(self) -> Iterator[Tensor]:
         """Yield, for every minibatch, sums of the terms and over how many rows, (2, terms)."""
-        if self.graphs is None:
-            yield from map(self._step, self.batches)
-        else:
-            yield from map(self.graphs, self.batches.numbers())
+        yield from map(self.graphs or self._step, self.batches.numbers())
 
     def _validation_steps(self, held_out: PairedRows, told: bool = True) -> Iterator[Tensor]:
         own = self.noise
@@ -268,21 +270,29 @@ class Loop:
             self.streams.validation, self.streams.dropout, own.latent_dim, 0, own.n_hiding
         )
         with torch.no_grad():
-            for batch in Batches(held_out, self.plan.schedule.batch_size):
+            for numbers in Batches(held_out, self.plan.schedule.batch_size).numbers():
+                batch = held_out.gather(self.ranks.share(numbers))
                 if told:
                     self.observers.tell("on_batch_begin", batch, training=False)
-                losses = self._losses(batch, noise.draw(batch.n_rows))
+                losses = self._losses(batch, self._own(noise.draw(len(numbers))))
                 yield self._tally(batch, losses, training=False, told=told)
 
-    def _step(self, batch: Batch) -> Tensor:
-        """Update the weights by the gradients of a minibatch."""
+    def _own(self, noise: Noise) -> Noise:
+        """Return the noise of the rows of a minibatch that are this process's."""
+        latent, *others = [None if part is None else self.ranks.share(part) for part in noise]
+        return Noise(cast(Tensor, latent), *others)
+
+    def _step(self, numbers: Tensor) -> Tensor:
+        """Update the weights by the gradients of a minibatch, the rows with these numbers."""
+        batch = self.rows.gather(self.ranks.share(numbers))
         self.observers.tell("on_batch_begin", batch, training=True)
-        drawn = self.noise.draw(batch.n_rows)
+        drawn = self._own(self.noise.draw(len(numbers)))
         keep = None if drawn.bits is None else keep_mask(drawn.bits, self.plan.schedule.dropout)
         losses = self._losses(batch, drawn, Dropout(keep, self.noise.dropout))
         # Made anew at each step, in a graph at one place; see `graphs`.
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
+        self.ranks.sum_gradients(self.module.parameters())
         self.observers.tell("on_grad_computed", batch, training=True)
         self.optimizer.step()
         return self._tally(batch, losses, training=True)
@@ -291,10 +301,29 @@ class Loop:
         loss, networks_in = self.plan.loss, self._networks_in()
         if self.hiding is not None and noise.hiding is not None:
             batch = self.hiding.hide(batch, noise.hiding)
-        terms, labels = loss.evaluate(self.module, batch, noise.latent, dropout, networks_in)
+        joined = None if self.ranks.n == 1 else self.ranks.joined
+        terms, labels = loss.evaluate(
+            self.module, batch, noise.latent, dropout, networks_in, joined
+        )
         self.names = terms.names
-        means = terms.means(batch)
-        return Losses(means, terms.counts(batch), loss.total(self.names, means), labels)
+        means, counts = terms.means(batch), terms.counts(batch)
+        total = loss.total(self.names, means * self._parts(counts))
+        return Losses(means, counts, total, labels)
+
+    def _parts(self, counts: Tensor) -> Tensor | float:
+        """Return which part of each mean over a minibatch the own rows, so many, make up.
+
+        Every process has the terms of the whole minibatch. Their gradients add up if they reach the
+        own rows alone, as those of the MMD, and are divided among the processes otherwise.
+        """
+        if self.ranks.n == 1:
+            return 1.0
+        parts = counts / self.ranks.summed(counts).clamp_min(1)
+        of_batch = {"mmd": 1.0, "scale_prior": 1 / self.ranks.n}
+        for number, name in enumerate(self.names):
+            if name in of_batch:
+                parts[number] = of_batch[name]
+        return parts
 
     def _tally(self, batch: Batch, losses: Losses, training: bool, told: bool = True) -> Tensor:
         """Return sums of the terms and over how many rows they are, and tell of the minibatch."""
