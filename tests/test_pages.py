@@ -16,12 +16,13 @@ if not (ROOT / "docs").is_dir():
     pytest.skip("the pages are not here", allow_module_level=True)
 
 BLOCK = r"^\.\. code:: python\n\n((?:    .*\n|\n)+)"
-PAGES = {
-    "README.rst": "generate_missing",
-    "docs/index.rst": "generate_missing",
-    "docs/guide/generated_view.rst": "groups=person",
-    "docs/guide/saving.rst": "to_onnx",
-}
+PAGES = [
+    ("README.rst", "generate_missing"),
+    ("docs/index.rst", "generate_missing"),
+    ("docs/guide/generated_view.rst", "groups=person"),
+    ("docs/guide/saving.rst", "to_onnx"),
+    ("docs/guide/saving.rst", "mlflow"),
+]
 
 
 @pytest.fixture
@@ -36,13 +37,21 @@ def names(digits):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("page", "word"), PAGES.items(), ids=PAGES)
+@pytest.mark.parametrize(("page", "word"), PAGES, ids=map(" ".join, PAGES))
 def test_lines_run(page, word, names, tmp_path, monkeypatch):
     if word == "to_onnx":
         pytest.importorskip("onnxscript", reason="onnxscript is not installed")
         onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
         names["clf"].fit(names["X"], names["y"], X_missing=names["M"])
         names["onnxruntime"] = onnxruntime
+    if word == "mlflow":
+        names["mlflow"] = pytest.importorskip("mlflow", reason="MLflow is not installed")
+        names["load"] = sklearn_cmmd.load
+        names["clf"].fit(names["X"], names["y"], X_missing=names["M"])
+        # Into files, for which the small edition has what it needs.
+        monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "runs").as_uri())
+        fitted = names["clf"]
     blocks = re.findall(BLOCK, (ROOT / page).read_text("utf-8"), re.MULTILINE)
     (lines,) = [block for block in blocks if word in block]
     monkeypatch.chdir(tmp_path)
@@ -55,3 +64,6 @@ def test_lines_run(page, word, names, tmp_path, monkeypatch):
         np.testing.assert_allclose(
             names["answers"]["probabilities"], names["clf"].predict_proba(names["X"]), atol=1e-5
         )
+    if word == "mlflow":
+        assert names["clf"] is not fitted
+        np.testing.assert_array_equal(names["clf"].predict(names["X"]), fitted.predict(names["X"]))
