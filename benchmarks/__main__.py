@@ -15,6 +15,7 @@ MODULES = (
     "generation",
     "subsets",
     "numbers",
+    "imbalance",
     "omega",
     "updates",
     "speed",

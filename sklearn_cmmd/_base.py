@@ -26,7 +26,6 @@ from sklearn_cmmd.data.batch import Batch
 from sklearn_cmmd.data.modality import Modality
 from sklearn_cmmd.data.targets import Classes, Targets
 from sklearn_cmmd.exceptions import (
-    DerailedWarning,
     DeviceWarning,
     InterruptedWarning,
     TiedSearchWarning,
@@ -256,6 +255,7 @@ class BaseCMMD(
             )
             with surroundings(self.device_, self.module_, self._plan.schedule.batch_size):
                 trained = loop.run() if checkpoint is None else loop.run(checkpoint.keep)
+            self._plan = loop.plan
             # One fit of several, or one part of a fit, leaves nothing behind.
             if trained.interrupted and (loop.ranks.n > 1 or is_called_by("joblib")):
                 raise KeyboardInterrupt
@@ -269,8 +269,8 @@ class BaseCMMD(
                 InterruptedWarning,
                 stacklevel=4,
             )
-        if trained.derailed is not None:
-            warnings.warn(trained.derailed, DerailedWarning, stacklevel=4)
+        for remark in trained.remarks():
+            warnings.warn(remark, stacklevel=4)
         return self
 
     def _facts(self) -> list[Facts]:

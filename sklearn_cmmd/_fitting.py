@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,19 @@ from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from sklearn_cmmd._device import resolve_device
 from sklearn_cmmd._random import Seeds, generator, seed_sequence, state_of
 from sklearn_cmmd.data.containers import is_mapping, unwrapped
+from sklearn_cmmd.data.paired import PairedRows
 from sklearn_cmmd.data.rows import FitData, read_fit_data
 from sklearn_cmmd.exceptions import ResumeWarning
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.params import check_consistent
 from sklearn_cmmd.plan import Plan, resolve
 from sklearn_cmmd.training.checkpoint import Checkpoint, identity_of
-from sklearn_cmmd.training.loop import Loop, Trained
+from sklearn_cmmd.training.loop import Loop
 from sklearn_cmmd.training.ranks import Ranks
 from sklearn_cmmd.training.ridge import begin_linear_paths
 from sklearn_cmmd.training.surroundings import surroundings
+from sklearn_cmmd.training.teacher import advise
+from sklearn_cmmd.training.trained import Trained
 
 
 class Fitted:
@@ -177,6 +181,10 @@ def _loop(
     if begins:
         with surroundings(device, module, plan.schedule.batch_size):
             begin_linear_paths(module, rows)
+    if plan.loss.is_advised:
+        plan = estimator._plan = _advised(
+            plan, rows, held_out, estimator.group("objective").teacher
+        )
     ranks.spread(module)
     return Loop(
         plan,
@@ -189,6 +197,17 @@ def _loop(
         estimator._moments,
         ranks,
     )
+
+
+def _advised(plan: Plan, rows: PairedRows, held_out: PairedRows | None, teacher: Any) -> Plan:
+    """Give the rows what classifiers of both views say, and the plan how far to trust them."""
+    advice = advise(rows, teacher, plan.architecture.n_labels)
+    if advice is None:
+        return replace(plan, loss=replace(plan.loss, is_advised=False))
+    for part in (rows, held_out):
+        if part is not None:
+            part.advice = advice.probabilities
+    return replace(plan, loss=replace(plan.loss, teacher_share=advice.share))
 
 
 def _go_on(loop: Loop, state: Any, estimator: Any) -> None:
@@ -282,5 +301,6 @@ def attributes_of(plan: Plan) -> dict[str, Any]:
         "early_stopping_": schedule.validation_fraction > 0,
         "label_smoothing_": plan.loss.label_smoothing,
         "label_in_encoder_": plan.architecture.label_in_encoder,
+        "teacher_share_": plan.loss.teacher_share if plan.teaches else None,
     }
     return attributes if layout.targets is None else attributes | layout.targets.attributes

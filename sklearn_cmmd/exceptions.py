@@ -7,6 +7,7 @@ __all__ = [
     "BatchSizeWarning",
     "CMMDWarning",
     "CodesWarning",
+    "CollapsedTeacherWarning",
     "DerailedWarning",
     "DeviceWarning",
     "InterruptedWarning",
@@ -50,6 +51,10 @@ class BatchSizeWarning(CMMDWarning):
 
 class DerailedWarning(CMMDWarning, ConvergenceWarning):
     """The training loss rose far above that of the first epoch."""
+
+
+class CollapsedTeacherWarning(CMMDWarning, ConvergenceWarning):
+    """What an encoder of few labels teaches has lost most classes; it teaches no more."""
 
 
 class DeviceWarning(CMMDWarning):

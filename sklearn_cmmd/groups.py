@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from sklearn_cmmd._spelling import Spelled
 from sklearn_cmmd.networks.mlp import ACTIVATIONS
@@ -58,6 +58,15 @@ class Objective(Spelled, BaseEstimator):
     teacher_weight : float, default=10.0
         Weight, relative to α, of the labels under the encoder while it teaches. With less, a
         teacher of few labels confirms its own mistakes.
+    teacher : "auto", classifier, list of classifiers or None, default="auto"
+        Classifiers of scikit-learn that advise the encoder while it teaches and labels are few.
+        They see both views, standardised, of the rows that have x_M; what they say of a labelled
+        row comes from a fit without it, and of a list the probabilities are averaged. "auto" is a
+        logistic regression and extra trees. What is taught is the geometric mean of what the
+        encoder and they say, if x_M lowers the log-loss of labelled rows left out by a tenth or
+        more of what "auto" has on x_O alone. As far as it does less (`teacher_share_`), "auto" on
+        x_O alone takes the place of both. None lets the encoder teach alone, and so does "auto"
+        where y are several labels a row, or numbers, or a class has less than two labels.
     label_smoothing : float or "auto", default="auto"
         Share, in [0, 1), of each label that the classifier is told to spread evenly over all
         classes, or over yes and no where there are several labels. It learns to be less sure. 0 is
@@ -67,7 +76,8 @@ class Objective(Spelled, BaseEstimator):
         Number of labelled rows that counts as half-way few, if at least as many rows have no
         label. Labels are few by a degree: 1 up to 2/3 of this number, 0 from 4/3 on, in between
         linear; with fewer unlabelled than labelled rows the degree is multiplied by the ratio of
-        their numbers. `dropout` and `label_smoothing` go by it if they are "auto".
+        their numbers. `dropout` and `label_smoothing` go by it if they are "auto", and `teacher`
+        advises if it is above 0.
     labelled_share : float, default=0.25
         Least share, in [0, 1), of labelled rows in a minibatch, if some have a label and some have
         none. Labelled rows are repeated as needed.
@@ -105,6 +115,7 @@ class Objective(Spelled, BaseEstimator):
         "label_in_encoder": [AUTO, "boolean"],
         "distillation": NON_NEGATIVE,
         "teacher_weight": NON_NEGATIVE,
+        "teacher": [AUTO, HasMethods("predict_proba"), list, tuple, None],
         "label_smoothing": [AUTO, *BELOW_ONE],
         "few_labels": NON_NEGATIVE,
         "labelled_share": BELOW_ONE,
@@ -120,6 +131,7 @@ class Objective(Spelled, BaseEstimator):
     label_in_encoder: bool | str = "auto"
     distillation: float = 1.0
     teacher_weight: float = 10.0
+    teacher: Any = "auto"
     label_smoothing: float | str = "auto"
     few_labels: int = 300
     labelled_share: float = 0.25
@@ -129,6 +141,14 @@ class Objective(Spelled, BaseEstimator):
     def validate(self) -> None:
         """Raise a ValueError if a parameter, or two together, are not valid."""
         self._validate_params()
+        is_list = isinstance(self.teacher, list | tuple)
+        if is_list and not (
+            self.teacher and all(hasattr(each, "predict_proba") for each in self.teacher)
+        ):
+            raise ValueError(
+                "teacher must be 'auto', None, a classifier with predict_proba, or a list of such "
+                f"classifiers. Got {self.teacher!r} instead."
+            )
         if self.mmd_estimator == "closed" and self.kernel != "gaussian":
             raise ValueError(
                 "mmd_estimator='closed' is known for kernel='gaussian' only. "

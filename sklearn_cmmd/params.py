@@ -163,6 +163,9 @@ best_validation_score_ : float or None
 batch_size_, max_epochs_, latent_dim_, dropout_, label_smoothing_, label_in_encoder_, \
 early_stopping_
     What these parameters came to in the last fit.
+teacher_share_ : float or None
+    Part, in [0, 1], of the distillation that is left after a look at the labelled rows (the
+    parameter `teacher` of `Objective`) and at what was taught; None if the encoder does not teach.
 """
 
 T = TypeVar("T", bound=type)

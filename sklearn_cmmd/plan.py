@@ -70,6 +70,13 @@ class Plan:
     loss: Loss
     schedule: Schedule
 
+    @property
+    def teaches(self) -> bool:
+        """Whether the encoder teaches the prior."""
+        arch = self.architecture
+        is_able = bool(arch.missing) and not arch.label_in_encoder and arch.n_labels > 0
+        return is_able and self.loss.distillation > 0
+
 
 def resolve(
     estimator: Any,
@@ -117,7 +124,24 @@ def resolve(
     precision, rounds = networks.precision, _rounds(layout)
     schedule = _schedule(estimator, objective, precision, counts, few, partial, fraction, rounds)
     schedule = replace(schedule, watched=_watched(estimator, objective, layout))
+    if _can_be_advised(objective, architecture):
+        loss = replace(loss, is_advised=few > 0)
     return Plan(layout, architecture, loss, schedule)
+
+
+def _can_be_advised(objective: Objective, architecture: Architecture) -> bool:
+    """Return whether there is one class a row, and classifiers may say what it is."""
+    if objective.teacher is None:
+        return False
+    if architecture.label_likelihood != "categorical":
+        if objective.teacher != "auto":
+            raise ValueError(
+                f"objective__teacher={objective.teacher!r} needs one class a row in y. Set it to "
+                "'auto' or None for several labels a row, or numbers."
+            )
+        return False
+    teaches = objective.distillation > 0 and not architecture.label_in_encoder
+    return teaches and bool(architecture.missing)
 
 
 def _watched(estimator: Any, objective: Objective, layout: Layout) -> dict[str, tuple[float, int]]:

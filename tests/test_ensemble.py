@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+import torch
 from scipy.special import log_softmax
 from sklearn.base import clone
 from sklearn.ensemble import VotingClassifier
@@ -236,6 +237,15 @@ def test_rows_without_labels(ensemble, digits):
         ensemble.fit(X, few, X_missing=M)
     assert [each.category for each in said].count(UnlabelledRowsWarning) == 1
     assert ensemble.classes_.tolist() == [0, 1, 2]
+    codes = [
+        clf.module_.classifier(torch.from_numpy(clf.posterior(X, None, M)[0]).float()).mean
+        for clf in ensemble.estimators_
+    ]
+    first, second, third = (code.argmax(1).numpy()[few < 0] for code in codes)
+    agreed = (first == second).mean(), (first == third).mean(), (second == third).mean()
+    assert ensemble.teacher_agreement_ == pytest.approx(np.mean(agreed), abs=0.005)
+    assert ensemble.fit(X, y, X_missing=M).teacher_agreement_ is None
+    ensemble.fit(X, few, X_missing=M)
     with pytest.raises(ValueError, match="no label"):
         ensemble.score(X, few)
 

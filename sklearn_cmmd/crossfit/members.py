@@ -11,11 +11,17 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_cmmd._base import BaseCMMD
 from sklearn_cmmd.crossfit.generators import MOST_ROWS, Regressors, fitted, predicted
+from sklearn_cmmd.crossfit.teachers import taught
 from sklearn_cmmd.data.hiding import hidden
 from sklearn_cmmd.data.layout import Side
 from sklearn_cmmd.data.rows import FitData, read_fit_data
 from sklearn_cmmd.data.tables import Table
-from sklearn_cmmd.exceptions import CMMDWarning, DerailedWarning, ReencodedLabelsWarning
+from sklearn_cmmd.exceptions import (
+    CMMDWarning,
+    CollapsedTeacherWarning,
+    DerailedWarning,
+    ReencodedLabelsWarning,
+)
 
 
 @dataclass
@@ -56,7 +62,8 @@ class LeftOut:
     `said` is what it says of y for those with a label, whose numbers are `labelled`. `errors`,
     (generators, n, columns), are those of the means for the rows `pairs`, in units of the member's
     scales, and `whole` says which columns hold whole numbers alone there. `shown` is the x_O of
-    these rows with modalities hidden, if some are optional.
+    these rows with modalities hidden, if some are optional. `taught` is what its encoder sees in
+    rows without a label.
     """
 
     labelled: np.ndarray
@@ -65,6 +72,7 @@ class LeftOut:
     errors: Any = None
     whole: Any = None
     shown: Table | None = None
+    taught: np.ndarray | None = None
 
 
 def fit_member(
@@ -85,7 +93,8 @@ def fit_member(
         warnings.simplefilter("ignore", ReencodedLabelsWarning)
         if not is_first:
             ignore_what_was_said()
-            warnings.simplefilter("default", DerailedWarning)
+            for category in (CollapsedTeacherWarning, DerailedWarning):
+                warnings.simplefilter("default", category)
         estimator._fit_without(left_out, *data)
     with warnings.catch_warnings():
         ignore_what_was_said()
@@ -93,7 +102,7 @@ def fit_member(
         layout = estimator._plan.layout
         read = read_fit_data(estimator, X, y, X_missing, weight, layout, "score")
     member = Member(estimator, _regressors(estimator, read, left_out, generators))
-    found = LeftOut(asked[read.labelled[asked]])
+    found = LeftOut(asked[read.labelled[asked]], taught=taught(estimator, read))
     if hasattr(estimator, "_said"):
         found.said = estimator._said(*_shown(estimator, read, found.labelled))
     if read.x_missing is not None and read.present[asked].any():

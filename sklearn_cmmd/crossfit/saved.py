@@ -37,6 +37,7 @@ class SavedEnsemble(Saveable):
     folds_: np.ndarray
     weights_: dict[str, dict[str, float]]
     temperature_: Any
+    teacher_agreement_: float | None
     _mixture: Mixture
     _errors: Errors | None
 
@@ -67,6 +68,7 @@ class SavedEnsemble(Saveable):
             "generators": self._generator_names,
             "temperature": getattr(self, "temperature_", None),
             "errors": getattr(self, "_errors", None),
+            "agreement": self.teacher_agreement_,
         }
         members = [
             record_of(member, writer, f"{at}members/{number}/")
@@ -89,6 +91,8 @@ class SavedEnsemble(Saveable):
         check_members(self.estimators_, template)
         members = check_regressions(self.estimators_, rest["regressions"])
         check_views(rest["views"], members, rest["folds"])
+        agreement = self.teacher_agreement_ = rest.get("agreement")
+        require(agreement is None or is_of(agreement, float), "the agreement of the teachers")
         self.folds_, self._mixture = rest["folds"], Mixture(members, rest["views"])
         self.weights_ = {
             view.modality.name: dict(zip(rest["generators"], view.weights.tolist(), strict=True))

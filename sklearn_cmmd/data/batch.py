@@ -35,6 +35,7 @@ class Batch(NamedTuple):
     weight: Tensor | None = None  # (batch,), of every row
     label_weight: Tensor | None = None  # (batch,), of the rows that have a label
     pair_weight: Tensor | None = None  # (batch,), of the rows that have something of x_M
+    advice: Tensor | None = None  # (batch, classes) probabilities, NaN of rows without any
 
     @property
     def n_rows(self) -> int:

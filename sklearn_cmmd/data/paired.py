@@ -20,7 +20,8 @@ class PairedRows(torch.utils.data.Dataset[Any]):
 
     `hiding` knows the modalities of `observed` that rows may lack.
 
-    `labelled` says which rows have a label, None if all have. The numbers of the rows that belong
+    `labelled` says which rows have a label, None if all have. `advice` is what classifiers of both
+    views say. The numbers of the rows that belong
     to this set are its `index`.
     """
 
@@ -33,6 +34,7 @@ class PairedRows(torch.utils.data.Dataset[Any]):
     pair_weight: Tensor | None = None
     labelled: np.ndarray | None = None
     hiding: Hiding | None = None
+    advice: Tensor | None = None
 
     def __post_init__(self) -> None:
         self.device = self.observed.device
@@ -73,9 +75,10 @@ class PairedRows(torch.utils.data.Dataset[Any]):
 
         The numbers are on the device if the rows are resident, else on the CPU.
         """
-        columns = (self.present, self.y, self.weight, self.label_weight, self.pair_weight)
+        weights = self.weight, self.label_weight, self.pair_weight
+        columns = self.present, self.y, *weights, self.advice
         here = numbers.to(self.device)
-        present, y, *weights = [
+        present, y, *others = [
             None if column is None else column.index_select(0, here) for column in columns
         ]
         observed = View(self.observed.index_select(0, numbers))
@@ -84,7 +87,7 @@ class PairedRows(torch.utils.data.Dataset[Any]):
             missing = View(self.missing.index_select(0, numbers), present)
         if self.hiding is not None:
             missing = self.hiding.paired(observed.values, missing)
-        return Batch(observed, missing, y, *weights)
+        return Batch(observed, missing, y, *others)
 
     def apart(self, left_out: np.ndarray) -> tuple["PairedRows", "PairedRows"]:
         """Return the rows that are not left out, and those that are, by a mask of all there are."""

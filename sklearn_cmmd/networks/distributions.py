@@ -13,6 +13,9 @@ from typing import NamedTuple, Protocol, Self
 import torch
 from torch import Tensor, nn
 
+# What others rule out is not impossible.
+LEAST_PROBABILITY = 1e-6
+
 
 class Distribution(Protocol):
     """What the objective and the estimators need of a distribution."""
@@ -240,6 +243,12 @@ class Categorical(NamedTuple):
 
     def cross_entropy(self, other: "Categorical") -> Tensor:
         return -other.log_prob(self.mean)
+
+    def agreed(self, others: Tensor, weight: float) -> "Categorical":
+        """Return the weighted geometric mean with other probabilities, where these are not NaN."""
+        own = self.log_mean()
+        both = others.clamp_min(LEAST_PROBABILITY).log().lerp(own, weight)
+        return Categorical(torch.where(others.isnan(), own, both))
 
 
 class CategoricalGrid(NamedTuple):

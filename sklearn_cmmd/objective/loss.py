@@ -42,6 +42,7 @@ from torch import Tensor
 from sklearn_cmmd.data.batch import Batch, View
 from sklearn_cmmd.networks.cmmd import CMMD
 from sklearn_cmmd.networks.distributions import (
+    Categorical,
     Distribution,
     Gaussian,
     Joint,
@@ -78,6 +79,8 @@ class Loss:
 
     They are parameters of `CMMDClassifier` and of `Objective`, resolved. `scale_prior` is the
     number of imaginary rows, which draw the learned scales of x_M to one, for each row of the data.
+    `teacher_share` is how far the encoder is believed: so much it says in what is taught, beside
+    classifiers if these advise it, or else with so much of its weight.
     """
 
     omega: float
@@ -92,6 +95,8 @@ class Loss:
     teacher_weight: float = 10.0
     label_smoothing: float = 0.0
     scale_prior: float = 0.0
+    is_advised: bool = False
+    teacher_share: float = 1.0
 
     def evaluate(
         self,
@@ -158,14 +163,17 @@ class Loss:
         taught: LabelDistribution,
         dropout: Dropout | None,
     ) -> LabelDistribution:
-        """Return what q says of the labels, with no unit silenced."""
-        if dropout is None or dropout.keep is None:
-            return taught.detached()
-        whole = Dropout(None, dropout.generator)
-        with torch.no_grad():
-            q = module.posterior(batch.observed.values, batch.missing, dropout=whole)
-            z = q.loc if self.classifier_input == "mean" else q.rsample(noise)
-            return cast(LabelDistribution, cast(Any, module.classifier)(z, dropout=whole))
+        """Return what q says of the labels, with no unit silenced, and its advisers."""
+        target = taught.detached()
+        if dropout is not None and dropout.keep is not None:
+            whole = Dropout(None, dropout.generator)
+            with torch.no_grad():
+                q = module.posterior(batch.observed.values, batch.missing, dropout=whole)
+                z = q.loc if self.classifier_input == "mean" else q.rsample(noise)
+                target = cast(Any, module.classifier)(z, dropout=whole)
+        if batch.advice is None:
+            return target
+        return cast(Categorical, target).agreed(batch.advice, self.teacher_share / 2)
 
     def _terms(
         self,
@@ -188,9 +196,9 @@ class Loss:
                 by_teacher = -by_posterior.log_prob(smoothed)
                 distilled = target.cross_entropy(by_prior)
         divergence = self._mmd(outputs, batch.weight, joined)
-        kl = gaussian_kl(q, p)
+        kl, entropy = gaussian_kl(q, p), _entropy(target, batch)
         return LossTerms(
-            from_q, from_p, classified, by_teacher, distilled, kl, divergence, scale_prior
+            from_q, from_p, classified, by_teacher, distilled, kl, divergence, scale_prior, entropy
         )
 
     def _mmd(
@@ -258,10 +266,13 @@ class Loss:
             "prior_reconstruction": self.decode_prior,
             "classification": self.alpha,
             "posterior_classification": self.teacher_weight * self.alpha,
-            "distillation": self.alpha * self.distillation,
+            "distillation": self.alpha
+            * self.distillation
+            * (self.is_advised or self.teacher_share),
             "kl": self.omega,
             "mmd": (1 - self.omega) * self.lam,
             "scale_prior": self.scale_prior,
+            "teacher_entropy": 0.0,
         }
 
     def total(self, names: list[str], means: Tensor) -> Tensor:
@@ -274,6 +285,21 @@ def _shares(loss: Loss, names: tuple[str, ...], dtype: torch.dtype, device: torc
     # Kept, since a copy to a GPU makes each step wait for it, and cannot be in a CUDA graph.
     shares = loss.shares()
     return torch.tensor([shares[name] for name in names], dtype=dtype, device=device)
+
+
+def _entropy(target: LabelDistribution | None, batch: Batch) -> Tensor | None:
+    """Return the entropy of the mean of what is taught, over rows without a label if there are any.
+
+    A teacher that sees one class everywhere has none of it.
+    """
+    if not isinstance(target, Categorical):
+        return None
+    every = torch.ones_like(target.logits[:, 0]) if batch.weight is None else batch.weight
+    weight = every
+    if batch.label_weight is not None:
+        unlabelled = every * (batch.label_weight == 0)
+        weight = torch.where(unlabelled.any(), unlabelled, every)
+    return torch.special.entr(weight @ target.mean / weight.sum()).sum()
 
 
 def _repeated(values: Tensor, times: int) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 from sklearn_cmmd.data.batch import Batch
 
 # Terms that no single row has.
-OF_BATCH = ("mmd", "scale_prior")
+OF_BATCH = ("mmd", "scale_prior", "teacher_entropy")
 
 
 class LossTerms(NamedTuple):
@@ -22,6 +22,7 @@ class LossTerms(NamedTuple):
     kl: Tensor  # (batch,)
     mmd: Tensor  # (), a statistic of the batch
     scale_prior: Tensor | None = None  # (), −log density of an imaginary row, of the scales alone
+    teacher_entropy: Tensor | None = None  # (), of the mean target of rows without a label
 
     @property
     def names(self) -> list[str]:

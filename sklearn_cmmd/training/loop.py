@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -23,41 +23,12 @@ from sklearn_cmmd.training.noise import Noise, NoiseSource, Streams
 from sklearn_cmmd.training.progress import Progress
 from sklearn_cmmd.training.ranks import Ranks
 from sklearn_cmmd.training.state import Snapshot, TrainingState, Watch, load_moments
+from sklearn_cmmd.training.teacher import entropy_of_classes
+from sklearn_cmmd.training.trained import Trained
 
-# A loss so many times its first size above the first epoch's is no noise.
-FAR = 10
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a training run leaves behind, besides the weights.
-
-    The moments of the optimizer belong to the weights, which were taken after the epoch
-    `best_epoch`, with this loss of the rows held out, if any. `failure` says why training broke
-    off, if numbers were not finite; `interrupted` whether it was stopped from the keyboard.
-    """
-
-    history: dict[str, list[float]]
-    moments: dict[str, Tensor]
-    n_epochs: int
-    best_epoch: int
-    best_loss: float | None
-    failure: str | None = None
-    interrupted: bool = False
-
-    @property
-    def derailed(self) -> str | None:
-        """Say in which epoch the training loss rose far above the first one's, if it did."""
-        losses = self.history.get("train_loss", [])
-        for epoch, loss in enumerate(losses, 1):
-            if loss > losses[0] + FAR * (abs(losses[0]) + 1):
-                return (
-                    f"The training loss rose in epoch {epoch}, from {losses[0]:.3g} in the first "
-                    f"epoch to {loss:.3g}: the steps were too long, as they easily are for wide "
-                    "networks. Lower learning_rate, or clip gradients with "
-                    "callbacks=[skorch.callbacks.GradientNormClipping(1.0)]."
-                )
-        return None
+# A teacher whose classes, over all rows, have less than this part of the entropy that the labels,
+# or plain classifiers, give them has lost some: it would teach the prior to do so too.
+LEAST_ENTROPY = 0.5
 
 
 class NotFiniteError(Exception):
@@ -124,22 +95,38 @@ class Loop:
         )
         self.observers = Observers(callbacks, schedule, module, self.optimizer, rows, held_out)
         self.graphs: GraphedSteps | None = None
+        self.least_entropy = LEAST_ENTROPY * entropy_of_classes(rows)
         # A step is the same work on the device alone, however often it is run, unless a callback
         # looks on, rows are streamed, or a user's network draws from torch's global stream.
         is_alone = rows.is_resident and not self.observers and not module.custom_networks
         is_alone = is_alone and self.ranks.n == 1
-        if device.type == "cuda" and is_alone:
-            self.graphs = GraphedSteps(
-                self._step,
-                (self.streams.latent, self.streams.dropout),
-                self.optimizer,
-                device,
-            )
+        self.can_graph = device.type == "cuda" and is_alone
+        self._graph()
         self.names: list[str] = []
         first = Snapshot.take(0, module, self.optimizer)
         watches = {name: Watch() for name in schedule.watched if held_out is not None}
         self.state = TrainingState(first, self.streams.states(), watches=watches)
         self.is_stopped = False
+
+    def _graph(self) -> None:
+        """Let steps be captured anew, as they are now."""
+        if self.can_graph:
+            generators = self.streams.latent, self.streams.dropout
+            self.graphs = GraphedSteps(self._step, generators, self.optimizer, self.device)
+
+    def _look_at_teacher(self) -> None:
+        """Let the encoder teach no more once it has lost most of the classes."""
+        loss = self.plan.loss
+        if self._collapsed is not None and loss.teacher_share > 0:
+            self.plan = replace(self.plan, loss=replace(loss, teacher_share=0.0))
+            self._graph()
+
+    @property
+    def _collapsed(self) -> int | None:
+        """The first epoch in which what the encoder teaches was far less varied than the labels."""
+        entropies = self.state.history.get("train_teacher_entropy", [])
+        low = (epoch for epoch, each in enumerate(entropies, 1) if each < self.least_entropy)
+        return next(low, None)
 
     def run(self, keep: Callable[[TrainingState], None] = lambda state: None) -> Trained:
         """Train until the end; `keep` is given the state after every epoch."""
@@ -182,7 +169,8 @@ class Loop:
         history = {name: values[: state.epoch] for name, values in state.history.items()}
         # What made numbers infinite may be in the moments of the last good epoch already.
         moments = {} if failure else kept.moments
-        return Trained(history, moments, state.epoch, kept.epoch, best_loss, failure, interrupted)
+        ended = self._collapsed, failure, interrupted
+        return Trained(history, moments, state.epoch, kept.epoch, best_loss, *ended)
 
     def _best(self, held_out: PairedRows) -> Snapshot:
         """Return the best epoch; with the decoder of its own best one, if they go together.
@@ -207,6 +195,7 @@ class Loop:
         state.last.restore(self.module, self.optimizer)
         self.streams.restore(state.streams)
         self.state = state
+        self._look_at_teacher()
 
     def _epoch(self) -> dict[str, float]:
         """Train on every row once, look at those held out, and bring the state up to date."""
@@ -226,6 +215,7 @@ class Loop:
         except KeyboardInterrupt:  # so a callback says that it is enough
             self.is_stopped = True
         self.state.record(losses)
+        self._look_at_teacher()
         self.state.last = Snapshot.take(number, self.module, self.optimizer)
         self.state.streams = self.streams.states()
         if self.held_out is not None:

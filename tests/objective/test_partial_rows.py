@@ -204,3 +204,35 @@ def test_a_batch_without_labels_or_pairs(batch):
     got, _ = terms(TEACHING, model(), rows, noise)
     needy = {name for name in got if name.endswith(("classification", "reconstruction"))}
     assert all((value == 0) == (name in needy) for name, value in got.items())
+
+
+def test_what_is_taught_is_the_geometric_mean_with_advice(batch):
+    rows, noise = batch
+    module = model()
+    advice = torch.rand((N, LABELS), dtype=torch.float64)
+    advice /= advice.sum(1, keepdim=True)
+    advice[::3] = torch.nan
+    z_q, z_p = (
+        module.posterior(rows.observed.values, rows.missing),
+        module.prior(rows.observed.values),
+    )
+    own, learned = module.classifier(z_q.loc).mean, module.classifier(z_p.loc).mean
+    both = (own * advice).sqrt()
+    both /= both.sum(1, keepdim=True)
+    both[::3] = own[::3]
+    got, _ = terms(TEACHING, module, rows._replace(advice=advice), noise)
+    torch.testing.assert_close(got["distillation"], -(both * learned.log()).sum(1).mean())
+    mean = both.mean(0)
+    torch.testing.assert_close(got["teacher_entropy"], -(mean * mean.log()).sum())
+
+
+def test_the_entropy_of_what_is_taught_is_that_of_rows_without_a_label(batch):
+    whole, noise = batch
+    module, rows = model(), partly(whole)
+    q = module.posterior(rows.observed.values, rows.missing)
+    mean = module.classifier(q.loc).mean[~LABELLED].mean(0)
+    got, _ = terms(TEACHING, module, rows, noise)
+    torch.testing.assert_close(got["teacher_entropy"], -(mean * mean.log()).sum())
+    silent, _ = terms(replace(TEACHING, teacher_share=0.0), module, rows, noise)
+    assert silent["distillation"] == got["distillation"]
+    assert replace(TEACHING, teacher_share=0.25).shares()["distillation"] == 2.0 * 0.7 * 0.25

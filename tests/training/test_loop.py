@@ -15,7 +15,7 @@ from skorch.callbacks import (
 from torch.utils.tensorboard import SummaryWriter
 
 from sklearn_cmmd import CMMDClassifier, CMMDTransformer, Networks, Objective
-from sklearn_cmmd.training.loop import Trained
+from sklearn_cmmd.training.trained import Trained
 
 
 @pytest.fixture
@@ -264,7 +264,7 @@ def test_a_loss_that_rises_far_warns(digits, small, early_stopping):
 @pytest.mark.parametrize("losses", [[], [3.0, 12.0], [-50.0, 400.0], [1e9, 1.0, 2.0]])
 def test_a_loss_that_rises_a_little_is_not_far(losses):
     n_epochs = len(losses)
-    assert Trained({"train_loss": losses}, {}, n_epochs, n_epochs, None).derailed is None
+    assert not list(Trained({"train_loss": losses}, {}, n_epochs, n_epochs, None).remarks())
 
 
 def test_interrupt_keeps_what_was_learned(digits, small):
