@@ -81,29 +81,29 @@ def advise(rows: PairedRows, teacher: Any, n_classes: int) -> Advice | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", "y contains no unlabeled samples")
-        found = _said(_automatic(alone, folds), alone, folds)
-        share = 0.0
-        pairs = _Rows(both[has_pair], alone.y[has_pair])
+        found, share = _said(_automatic(alone, folds), alone, folds), 0.0
+        pairs, of_pairs = _Rows(both[has_pair], alone.y[has_pair]), found[has_pair]
         folds = pairs.folds(n_classes)
         if folds is not None:
             classifiers = teacher if isinstance(teacher, list | tuple) else [teacher]
             if isinstance(teacher, str):
                 classifiers = _automatic(pairs, folds)
-            share = _share(classifiers, pairs, _Rows(x[has_pair], pairs.y), folds)
             said = _said(classifiers, pairs, folds)
-            found[has_pair] = share * said + (1 - share) * found[has_pair]
+            by_x = of_pairs[pairs.y >= 0]
+            if len(of_pairs) < len(found):  # by labels of the same rows
+                some = _Rows(x[has_pair], pairs.y)
+                by_x = _left_out(_automatic(some, folds), some, folds)
+            share = _share(pairs.known.y, by_x, said[pairs.y >= 0])
+            found[has_pair] = share * said + (1 - share) * of_pairs
     table = torch.full((len(rows.observed), n_classes), torch.nan)
     table[rows.index] = torch.from_numpy(found).float()
     return Advice(table.to(rows.device), share)
 
 
-def _share(classifiers: Sequence[Any], pairs: _Rows, alone: _Rows, folds: list[Any]) -> float:
-    """Return how much x_M takes off the log-loss of rows left out that x_O alone has."""
-    by_both, by_x = (
-        log_loss(pairs.known.y, _left_out(each, rows, folds))
-        for each, rows in ((classifiers, pairs), (_automatic(alone, folds), alone))
-    )
-    gain = (by_x - by_both) / max(by_x, np.finfo(float).tiny)
+def _share(y: np.ndarray, by_x: np.ndarray, by_both: np.ndarray) -> float:
+    """Return how far log-loss falls from x_O alone to both views, 1 where that is far enough."""
+    before, after = log_loss(y, by_x), log_loss(y, by_both)
+    gain = (before - after) / max(before, np.finfo(float).tiny)
     return float(np.clip(gain / WHOLE_GAIN, 0, 1))
 
 

@@ -51,7 +51,7 @@ def test_what_is_said_of_a_labelled_row_comes_from_a_fit_without_it():
 
 def test_the_share_says_whether_x_m_tells_of_the_label():
     rng = np.random.default_rng(1)
-    of_noise = [advise(rows(rng.normal(size=(N, 6))), "auto", 3).share for _ in range(8)]
+    of_noise = [advise(rows(rng.normal(size=(N, 30))), "auto", 3).share for _ in range(3)]
     assert np.mean(of_noise) < 0.2
     assert advise(rows(TELLS), "auto", 3).share == 1.0
 
@@ -60,14 +60,11 @@ def test_rows_without_x_m_are_advised_by_x_o_alone():
     present = np.arange(N) % 4 != 1
     gaps = np.where(present[:, None], TELLS, 0)
     found = advise(rows(gaps, present), GaussianNB(), 3).probabilities.numpy()
-    # A share of zero leaves what is said of x_O alone.
-    rng = np.random.default_rng(0)
-    noise = next(
-        noise
-        for noise in (rng.normal(size=(N, 6)) for _ in range(20))
-        if advise(rows(noise), GaussianNB(), 3).share == 0
-    )
-    alone = advise(rows(noise), GaussianNB(), 3).probabilities.numpy()
+    # Views that contradict the labels have a share of zero, which leaves what x_O says.
+    wrong = RNG.normal(size=(N, 6)) + 9 * RNG.integers(3, size=N)[:, None]
+    by_x = advise(rows(wrong), GaussianNB(), 3)
+    assert by_x.share == 0.0
+    alone = by_x.probabilities.numpy()
     np.testing.assert_allclose(found[~present], alone[~present], atol=1e-6)
     some = rows(gaps, present).subset(np.flatnonzero(present))
     paired = advise(some, GaussianNB(), 3).probabilities.numpy()
