@@ -95,7 +95,8 @@ def advise(rows: PairedRows, teacher: Any, n_classes: int) -> Advice | None:
                 by_x = _left_out(_automatic(some, folds), some, folds)
             share = _share(pairs.known.y, by_x, said[pairs.y >= 0])
             found[has_pair] = share * said + (1 - share) * of_pairs
-    table = torch.full((len(rows.observed), n_classes), torch.nan)
+    shape = len(rows.observed), n_classes
+    table = torch.full(shape, torch.nan, dtype=torch.float32, device="cpu")
     table[rows.index] = torch.from_numpy(found).float()
     return Advice(table.to(rows.device), share)
 
