@@ -16,7 +16,7 @@ from sklearn.model_selection import (
 from skorch.callbacks import Callback
 from skorch.helper import SliceDict
 
-from sklearn_cmmd import CMMDClassifier, CMMDEnsemble, CMMDTransformer, Modality
+from sklearn_cmmd import CMMDClassifier, CMMDEnsemble, CMMDTransformer, Modality, Objective
 from sklearn_cmmd.data.rows import learn_layout, read_fit_data
 from sklearn_cmmd.datasets import IndexedArray
 from sklearn_cmmd.model_selection import SemiSupervisedSplit
@@ -239,7 +239,7 @@ def test_plain_splitter(half, small, no_training, cv, scoring):
 
 def test_searches_with_the_right_splitter(half, small):
     X, M, y = half
-    clf = CMMDClassifier(**small | {"max_epochs": 4})
+    clf = CMMDClassifier(**small | {"max_epochs": 4, "objective": Objective(teacher=None)})
     grid = {"omega": [0.2, 0.8], "objective__distillation": [0.5, 1.0]}
     search = GridSearchCV(clf, grid, cv=SemiSupervisedSplit(3), error_score="raise")
     search.fit(X, y, X_missing=M)
