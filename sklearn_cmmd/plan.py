@@ -124,24 +124,21 @@ def resolve(
     precision, rounds = networks.precision, _rounds(layout)
     schedule = _schedule(estimator, objective, precision, counts, few, partial, fraction, rounds)
     schedule = replace(schedule, watched=_watched(estimator, objective, layout))
-    if _can_be_advised(objective, architecture):
-        loss = replace(loss, is_advised=few > 0)
-    return Plan(layout, architecture, loss, schedule)
+    plan = Plan(layout, architecture, loss, schedule)
+    is_advised = _asks_classifiers(objective, likelihood) and plan.teaches and few > 0
+    return replace(plan, loss=replace(loss, is_advised=is_advised))
 
 
-def _can_be_advised(objective: Objective, architecture: Architecture) -> bool:
-    """Return whether there is one class a row, and classifiers may say what it is."""
+def _asks_classifiers(objective: Objective, likelihood: str) -> bool:
+    """Return whether classifiers are to say of which class a row is, and y is one class a row."""
     if objective.teacher is None:
         return False
-    if architecture.label_likelihood != "categorical":
-        if objective.teacher != "auto":
-            raise ValueError(
-                f"objective__teacher={objective.teacher!r} needs one class a row in y. Set it to "
-                "'auto' or None for several labels a row, or numbers."
-            )
-        return False
-    teaches = objective.distillation > 0 and not architecture.label_in_encoder
-    return teaches and bool(architecture.missing)
+    if likelihood != "categorical" and objective.teacher != "auto":
+        raise ValueError(
+            f"objective__teacher={objective.teacher!r} needs one class a row in y. Set it to "
+            "'auto' or None for several labels a row, or numbers."
+        )
+    return likelihood == "categorical"
 
 
 def _watched(estimator: Any, objective: Objective, layout: Layout) -> dict[str, tuple[float, int]]:

@@ -196,7 +196,7 @@ class Loss:
                 by_teacher = -by_posterior.log_prob(smoothed)
                 distilled = target.cross_entropy(by_prior)
         divergence = self._mmd(outputs, batch.weight, joined)
-        kl, entropy = gaussian_kl(q, p), _entropy(target, batch)
+        kl, entropy = gaussian_kl(q, p), _entropy(target, batch, joined)
         return LossTerms(
             from_q, from_p, classified, by_teacher, distilled, kl, divergence, scale_prior, entropy
         )
@@ -287,7 +287,9 @@ def _shares(loss: Loss, names: tuple[str, ...], dtype: torch.dtype, device: torc
     return torch.tensor([shares[name] for name in names], dtype=dtype, device=device)
 
 
-def _entropy(target: LabelDistribution | None, batch: Batch) -> Tensor | None:
+def _entropy(
+    target: LabelDistribution | None, batch: Batch, joined: Callable[[Tensor], Tensor] | None
+) -> Tensor | None:
     """Return the entropy of the mean of what is taught, over rows without a label if there are any.
 
     A teacher that sees one class everywhere has none of it.
@@ -295,11 +297,12 @@ def _entropy(target: LabelDistribution | None, batch: Batch) -> Tensor | None:
     if not isinstance(target, Categorical):
         return None
     every = torch.ones_like(target.logits[:, 0]) if batch.weight is None else batch.weight
-    weight = every
-    if batch.label_weight is not None:
-        unlabelled = every * (batch.label_weight == 0)
-        weight = torch.where(unlabelled.any(), unlabelled, every)
-    return torch.special.entr(weight @ target.mean / weight.sum()).sum()
+    lacks = torch.zeros_like(every) if batch.label_weight is None else batch.label_weight == 0
+    table = torch.cat([torch.stack([every, every * lacks], dim=1), target.mean], dim=1)
+    table = table if joined is None else joined(table)
+    every, unlabelled, said = table[:, 0], table[:, 1], table[:, 2:]
+    weight = torch.where(unlabelled.any(), unlabelled, every)
+    return torch.special.entr(weight @ said / weight.sum()).sum()
 
 
 def _repeated(values: Tensor, times: int) -> Tensor:

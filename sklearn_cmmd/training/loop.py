@@ -84,6 +84,9 @@ class Loop:
         self.streams = Streams(seeds, device)
         share = schedule.labelled_share
         self.batches = Batches(rows, schedule.batch_size, self.streams.shuffle, share)
+        self.ranks.check_sizes(self.batches)
+        if held_out is not None:
+            self.ranks.check_sizes(Batches(held_out, schedule.batch_size))
         units = 0
         if schedule.dropout > 0:
             n_classifications = plan.loss.n_classifications(module)

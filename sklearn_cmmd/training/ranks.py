@@ -15,6 +15,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from sklearn_cmmd.data.batches import Batches
+
 Value = TypeVar("Value")
 
 
@@ -52,6 +54,16 @@ class Ranks:
     def share(self, rows: Tensor) -> Tensor:
         """Return the part of the rows that is this process's; parts are nearly equal."""
         return rows if self.n == 1 else rows.tensor_split(self.n)[self.rank]
+
+    def check_sizes(self, batches: Batches) -> None:
+        """Raise a ValueError if a part of a minibatch would be without a row."""
+        least = batches.n_rows // len(batches)
+        if least < self.n:
+            raise ValueError(
+                f"A minibatch, of training rows or of those held out, has {least} rows, which "
+                f"{self.n} processes cannot divide. Start fewer, or raise batch_size or "
+                "validation_fraction."
+            )
 
     def joined(self, rows: Tensor) -> Tensor:
         """Return the rows of all processes in their order; gradients flow to the own ones."""

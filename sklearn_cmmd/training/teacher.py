@@ -7,9 +7,9 @@ a classifier of x_O alone takes its place.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from sklearn.model_selection import (
 from sklearn.semi_supervised import LabelPropagation, LabelSpreading, SelfTrainingClassifier
 from torch import Tensor
 
+from sklearn_cmmd.data.batch import View
 from sklearn_cmmd.data.batches import Batches
 from sklearn_cmmd.data.paired import PairedRows
 
@@ -48,124 +49,121 @@ class Advice(NamedTuple):
     share: float  # in [0, 1]
 
 
-class _Rows(NamedTuple):
-    """Rows as classifiers see them; `y` has −1 where there is no label."""
+class _Asked:
+    """Rows as classifiers see them: x_O, or both views; those with a label are held in memory."""
 
-    X: np.ndarray
-    y: np.ndarray
-
-    @property
-    def known(self) -> "_Rows":
-        return _Rows(self.X[self.y >= 0], self.y[self.y >= 0])
+    def __init__(self, rows: PairedRows, *, both: bool) -> None:
+        self.rows = rows
+        self.both = both
+        self.labelled, self.unlabelled = rows.positions_by_label
+        codes = rows.codes()
+        assert codes is not None
+        self.known = self._read(self.labelled), codes[self.labelled]
 
     def folds(self, n_classes: int) -> list[Any] | None:
         """Divide the rows with a label; None unless there are two of each class."""
-        counts = np.bincount(self.known.y, minlength=n_classes)
+        counts = np.bincount(self.known[1], minlength=n_classes)
         if counts.min() < 2:
             return None
         splitter = StratifiedKFold(min(FOLDS, int(counts.min())), shuffle=True, random_state=0)
         return list(splitter.split(*self.known))
 
+    def learned_by(self, classifier: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return what a classifier is fitted to: with rows without a label, if it takes these."""
+        X, y = self.known
+        if not isinstance(classifier, SEMI_SUPERVISED):
+            return X, y
+        step = max(1, -(-len(self.unlabelled) * X.shape[1] // MOST_VALUES))
+        more = self._read(self.unlabelled[::step])
+        return np.concatenate([X, more]), np.append(y, np.full(len(more), -1))
+
+    def chunks(self, rows: PairedRows) -> Iterator[np.ndarray]:
+        """Yield columns, some rows at a time; views weigh alike, however many columns they have."""
+        for batch in Batches(rows, CHUNK_ROWS):
+            sides = [batch.observed, *([batch.missing] if self.both else [])]
+            values = [cast(View, side).values for side in sides]
+            yield np.hstack([(each / each.shape[1] ** 0.5).numpy(force=True) for each in values])
+
+    def _read(self, positions: np.ndarray) -> np.ndarray:
+        return np.concatenate(list(self.chunks(self.rows.subset(positions))))
+
 
 def advise(rows: PairedRows, teacher: Any, n_classes: int) -> Advice | None:
-    """Ask classifiers of both views, as far as these tell more, and else one of x_O alone.
+    """Ask classifiers of both views, as far as these tell more, and else those of x_O alone.
 
     `teacher`, of both views, is "auto", a classifier, or a list of them, whose probabilities are
     averaged. Without two rows of each class that have a label nobody can be asked.
     """
-    x, both, has_pair = _views(rows)
-    alone = _Rows(x, _labels(rows))
-    folds = alone.folds(n_classes)
-    if folds is None:
-        return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", "y contains no unlabeled samples")
-        found, share = _said(_automatic(alone, folds), alone, folds), 0.0
-        pairs, of_pairs = _Rows(both[has_pair], alone.y[has_pair]), found[has_pair]
-        folds = pairs.folds(n_classes)
-        if folds is not None:
-            classifiers = teacher if isinstance(teacher, list | tuple) else [teacher]
-            if isinstance(teacher, str):
-                classifiers = _automatic(pairs, folds)
-            said = _said(classifiers, pairs, folds)
-            by_x = of_pairs[pairs.y >= 0]
-            if len(of_pairs) < len(found):  # by labels of the same rows
-                some = _Rows(x[has_pair], pairs.y)
-                by_x = _left_out(_automatic(some, folds), some, folds)
-            share = _share(pairs.known.y, by_x, said[pairs.y >= 0])
-            found[has_pair] = share * said + (1 - share) * of_pairs
+        return _advise(rows, teacher, n_classes)
+
+
+def _advise(rows: PairedRows, teacher: Any, n_classes: int) -> Advice | None:
+    if not len(rows.positions_by_label[0]):
+        return None
+    alone = _Asked(rows, both=False)
+    folds = alone.folds(n_classes)
+    if folds is None:
+        return None
+    found, share = _said(_automatic(alone, folds), alone, folds), 0.0
+    paired = _paired(rows)
+    if len(np.intersect1d(paired, alone.labelled)):
+        pairs = rows.subset(paired)
+        said = _by_both(pairs, teacher, n_classes)
+        if said is not None:
+            probabilities, share = said
+            found[paired] = share * probabilities + (1 - share) * found[paired]
     shape = len(rows.observed), n_classes
     table = torch.full(shape, torch.nan, dtype=torch.float32, device="cpu")
     table[rows.index] = torch.from_numpy(found).float()
     return Advice(table.to(rows.device), share)
 
 
-def _share(y: np.ndarray, by_x: np.ndarray, by_both: np.ndarray) -> float:
-    """Return how far log-loss falls from x_O alone to both views, 1 where that is far enough."""
-    before, after = log_loss(y, by_x), log_loss(y, by_both)
+def _paired(rows: PairedRows) -> np.ndarray:
+    """Return the positions of the rows that have x_M."""
+    if rows.pair_weight is None:
+        return np.arange(len(rows))
+    return np.flatnonzero(rows.pair_weight.numpy(force=True)[rows.index.numpy()] > 0)
+
+
+def _by_both(pairs: PairedRows, teacher: Any, n_classes: int) -> tuple[np.ndarray, float] | None:
+    """Return what classifiers of both views say, and how far they are better than those of x_O."""
+    alone, both = (_Asked(pairs, both=each) for each in (False, True))
+    folds = both.folds(n_classes)
+    if folds is None:
+        return None
+    classifiers = list(teacher) if isinstance(teacher, list | tuple) else [teacher]
+    if isinstance(teacher, str):
+        classifiers = _automatic(both, folds)
+    said = _said(classifiers, both, folds)
+    y = both.known[1]
+    before = log_loss(y, _left_out(_automatic(alone, folds), alone, folds))
+    after = log_loss(y, said[both.labelled])
     gain = (before - after) / max(before, np.finfo(float).tiny)
-    return float(np.clip(gain / WHOLE_GAIN, 0, 1))
+    return said, float(np.clip(gain / WHOLE_GAIN, 0, 1))
 
 
-def _views(rows: PairedRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return x_O, both views, which weigh alike however many columns they have, and who has x_M."""
-    x, both, has = [], [], []
-    for batch in Batches(rows, CHUNK_ROWS):
-        assert batch.missing is not None
-        sides = batch.observed.values, batch.missing.values
-        scaled = [(side / side.shape[1] ** 0.5).numpy(force=True) for side in sides]
-        mask = batch.missing.mask
-        has.append(np.ones(len(scaled[0]), bool) if mask is None else _any(mask))
-        x.append(scaled[0])
-        both.append(np.hstack(scaled))
-    return np.concatenate(x), np.concatenate(both), np.concatenate(has)
-
-
-def _labels(rows: PairedRows) -> np.ndarray:
-    """Return the codes of the classes, −1 for none."""
-    labelled, _ = rows.positions_by_label
-    y, codes = np.full(len(rows), -1), rows.codes()
-    assert codes is not None
-    y[labelled] = codes[labelled]
-    return y
-
-
-def _any(mask: Tensor) -> np.ndarray:
-    has: np.ndarray = (mask > 0).any(dim=1).numpy(force=True)
-    return has
-
-
-def _searched(rows: _Rows, folds: list[Any]) -> GridSearchCV:
-    """Fit logistic regression, its penalty by the log-loss of rows left out."""
-    search = GridSearchCV(LogisticRegression(max_iter=300), PENALTIES, scoring=SCORING, cv=folds)
-    return search.fit(*rows.known)
-
-
-def _automatic(rows: _Rows, folds: list[Any]) -> list[Any]:
+def _automatic(asked: _Asked, folds: list[Any]) -> list[Any]:
     """Return two classifiers that seldom make the same mistakes."""
-    return [_searched(rows, folds).best_estimator_, ExtraTreesClassifier(random_state=0)]
+    search = GridSearchCV(LogisticRegression(max_iter=300), PENALTIES, scoring=SCORING, cv=folds)
+    return [search.fit(*asked.known).best_estimator_, ExtraTreesClassifier(random_state=0)]
 
 
-def _said(classifiers: Sequence[Any], rows: _Rows, folds: list[Any]) -> np.ndarray:
+def _said(classifiers: Sequence[Any], asked: _Asked, folds: list[Any]) -> np.ndarray:
     """Return the mean of what classifiers say of each row; if labelled, by a fit without it."""
-    most = max(1, MOST_VALUES // rows.X.shape[1])
-    known, unknown = rows.y >= 0, np.flatnonzero(rows.y < 0)
-    some = known.copy()
-    some[unknown[:: max(1, -(-len(unknown) // most))]] = True
-    parts = []
-    for each in classifiers:
-        learned = some if isinstance(each, SEMI_SUPERVISED) else known
-        parts.append(clone(each).fit(rows.X[learned], rows.y[learned]).predict_proba(rows.X))
-    mean = _mean(parts)
-    mean[known] = _left_out(classifiers, rows, folds)
+    fitted = [clone(each).fit(*asked.learned_by(each)) for each in classifiers]
+    parts = [_mean([each.predict_proba(X) for each in fitted]) for X in asked.chunks(asked.rows)]
+    mean = np.concatenate(parts)
+    mean[asked.labelled] = _left_out(classifiers, asked, folds)
     return mean
 
 
-def _left_out(classifiers: Sequence[Any], rows: _Rows, folds: list[Any]) -> np.ndarray:
+def _left_out(classifiers: Sequence[Any], asked: _Asked, folds: list[Any]) -> np.ndarray:
     """Return the mean of what classifiers say of rows with a label that they did not see."""
     ask = partial(cross_val_predict, cv=folds, method="predict_proba")
-    return _mean([ask(each, *rows.known) for each in classifiers])
+    return _mean([ask(each, *asked.known) for each in classifiers])
 
 
 def _mean(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -45,6 +45,11 @@ def weights(estimator):
     return torch.nn.utils.parameters_to_vector(estimator.module_.parameters()).detach().numpy()
 
 
+def losses(estimator):
+    """Return every term of every epoch."""
+    return np.array([values for _, values in sorted(estimator.history_.items())])
+
+
 class Killed(Callback):
     """Kill this process after some epochs."""
 
@@ -56,9 +61,14 @@ class Killed(Callback):
 def main(mode, folder, rank):
     folder = Path(folder)
     if mode == "fits":
-        np.savez(folder / rank, **{name: weights(each) for name, each in fitted().items()})
+        found = fitted()
+        parts = {name: weights(each) for name, each in found.items()}
+        parts |= {f"losses of {name}": losses(each) for name, each in found.items()}
+        np.savez(folder / rank, **parts)
     elif mode == "other rows":
         CMMDClassifier(**SIZES, random_state=0).fit(X + (rank == "1"), Y, X_missing=M)
+    elif mode == "few rows":
+        CMMDClassifier(**SIZES | {"batch_size": 1}, random_state=0).fit(X, Y, X_missing=M)
     elif mode == "any seed":
         model = CMMDClassifier(**SIZES).fit(X, Y, X_missing=M)
         np.save(folder / f"{rank}.npy", weights(model))

@@ -52,11 +52,13 @@ def test_torchrun_divides_any_fit_and_changes_nothing(tmp_path, one_thread):
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "3"]
     port = ["--master-port", free_port(), "-m", SCRIPT, "fits", str(tmp_path)]
     subprocess.run([*torchrun, *port], check=True, capture_output=True)
-    expected = {name: divided.weights(each) for name, each in divided.fitted().items()}
+    expected = divided.fitted()
     for rank in range(3):
         with np.load(tmp_path / f"{rank}.npz") as found:
-            for name, weights in expected.items():
+            for name, each in expected.items():
+                weights, losses = divided.weights(each), divided.losses(each)
                 np.testing.assert_allclose(found[name], weights, atol=1e-5, err_msg=name)
+                np.testing.assert_allclose(found[f"losses of {name}"], losses, 1e-4, 1e-5)
 
 
 def test_a_killed_process_ends_the_others_and_any_number_goes_on(tmp_path, one_thread):
@@ -83,3 +85,9 @@ def test_other_rows_in_another_process_are_refused(tmp_path):
             said
         )
         assert "X is of hash" in said
+
+
+def test_minibatches_smaller_than_the_number_of_processes_are_refused(tmp_path):
+    for said in processes(2, "few rows", tmp_path):
+        assert "ValueError: A minibatch, of training rows or of those held out, has 1 rows" in said
+        assert "2 processes cannot divide. Start fewer, or raise batch_size" in said

@@ -34,7 +34,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*rows of y have no label")
 def rows(missing, present=None, labelled=FEW >= 0):
     mask = None if present is None else torch.from_numpy(present)[:, None].float()
     tables = [torch.from_numpy(table).float() for table in (X, missing)]
-    return PairedRows(*tables, mask, torch.from_numpy(Y), labelled=labelled)
+    pair_weight = None if present is None else torch.from_numpy(present).float()
+    return PairedRows(
+        *tables, mask, torch.from_numpy(Y), pair_weight=pair_weight, labelled=labelled
+    )
 
 
 def test_what_is_said_of_a_labelled_row_comes_from_a_fit_without_it():
