@@ -25,6 +25,7 @@ from sklearn.model_selection import (
     cross_val_predict,
 )
 from sklearn.semi_supervised import LabelPropagation, LabelSpreading, SelfTrainingClassifier
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from sklearn_cmmd.data.batch import View
@@ -94,7 +95,8 @@ def advise(rows: PairedRows, teacher: Any, n_classes: int) -> Advice | None:
     `teacher`, of both views, is "auto", a classifier, or a list of them, whose probabilities are
     averaged. Without two rows of each class that have a label nobody can be asked.
     """
-    with warnings.catch_warnings():
+    # Threads of so small problems wait for one another, and for those of other processes.
+    with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", "y contains no unlabeled samples")
         return _advise(rows, teacher, n_classes)
