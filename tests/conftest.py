@@ -1,4 +1,4 @@
-"""Shared fixtures: one torch thread, small networks, a part of the embedded digits."""
+"""Shared fixtures: one thread a process, small networks, a part of the embedded digits."""
 
 import os
 
@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from sklearn_cmmd import Networks
 from sklearn_cmmd.datasets import load_multiple_features
 from tests.fitted import MODELS, fitted
 
+# Threads of small problems wait for one another, and for those of the process beside them.
 torch.set_num_threads(1)
+threadpool_limits(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of processes that tests start
 os.environ.setdefault("MPLBACKEND", "Agg")  # no window opens
 # No test reads the clock: what is loaded at first use would count as a slow example.
 hypothesis.settings.register_profile("untimed", deadline=None)
