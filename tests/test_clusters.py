@@ -1,8 +1,6 @@
 """Searches and ensembles on a cluster of Dask: equal results, data sent once, nothing lost."""
 
-import os
 import re
-import signal
 import textwrap
 from pathlib import Path
 
@@ -11,9 +9,9 @@ import pytest
 import sklearn
 from joblib import parallel_config
 from sklearn.model_selection import GridSearchCV
-from skorch.callbacks import Callback
 
-from sklearn_cmmd import CMMDClassifier, CMMDEnsemble
+from sklearn_cmmd import CMMDClassifier
+from tests.on_clusters import GRID, DiesOnce, ensemble, pickles, search, three_classes
 from tests.tiny import TINY
 
 distributed = pytest.importorskip(
@@ -26,14 +24,11 @@ if not PAGE.exists():
 # Each process of the cluster imports torch.
 pytestmark = pytest.mark.slow
 DEFINITION = r"^\.\. code:: python\n\n((?:    from .*\n)+\n*    class .*\n(?:    .*\n|\n)+)"
-GRID = {"omega": [0.2, 0.8], "alpha": [1.0, 10.0]}
 
 
 @pytest.fixture(scope="module")
 def data():
-    rng = np.random.default_rng(0)
-    y = np.arange(300) % 3
-    return rng.normal(size=(300, 4)) + y[:, None], y, rng.normal(size=(300, 3)) + y[:, None]
+    return three_classes()
 
 
 @pytest.fixture(scope="module")
@@ -52,59 +47,18 @@ def client(resending):
         yield client
 
 
-class Counted(np.ndarray):
-    """An array that counts how often it is pickled."""
-
-    pickles = 0
-
-    def __reduce_ex__(self, protocol):
-        Counted.pickles += 1
-        return super().__reduce_ex__(protocol)
-
-
-class DiesOnce(Callback):
-    """Kill the process of the first fit that comes to its second epoch."""
-
-    def __init__(self, mark):
-        self.mark = mark
-
-    def on_epoch_end(self, net, **kwargs):
-        if len(net.history) == 2:
-            try:
-                self.mark.touch(exist_ok=False)
-            except FileExistsError:
-                return
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-def search(**params):
-    return GridSearchCV(CMMDClassifier(**TINY | params), GRID, cv=2, error_score="raise")
-
-
-def ensemble(n_estimators):
-    return CMMDEnsemble(CMMDClassifier(**TINY), n_estimators, random_state=0)
-
-
-def pickles(model, data):
-    X, y, X_missing = data
-    Counted.pickles = 0
-    with parallel_config("dask"):
-        model.fit(X.view(Counted), y, X_missing=X_missing.view(Counted))
-    return Counted.pickles
-
-
 def test_a_search_sends_data_once_and_not_once_a_fit(client, data):
     with sklearn.config_context(enable_metadata_routing=True):
         few, many = (
             GridSearchCV(CMMDClassifier(**TINY), GRID | {"alpha": [1.0, 10.0][:n]}, cv=2)
             for n in (1, 2)
         )
-        assert 0 < pickles(few, data) == pickles(many, data)
+        assert 0 < pickles(few, data, "dask") == pickles(many, data, "dask")
 
 
 def test_an_ensemble_sends_data_once_and_is_the_same(client, data):
     few, many = (ensemble(n) for n in (2, 4))
-    assert 0 < pickles(few, data) == pickles(many, data)
+    assert 0 < pickles(few, data, "dask") == pickles(many, data, "dask")
     X, y, X_missing = data
     here = ensemble(4).fit(X, y, X_missing=X_missing)
     assert np.array_equal(many.generate_missing(X), here.generate_missing(X))
