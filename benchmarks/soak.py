@@ -5,7 +5,8 @@ prediction. Two processes of its own are killed by SIGKILL at a moment drawn at 
 trains with a checkpoint, again and again, until it ends with the weights of a fit that nobody
 killed; and one that saves over a file, which must load afterwards. After each round it reads its
 memory, open files and threads. It fails if the memory has a slope whose 95 % interval is above
-zero, if files or threads become more, or if anything is lost.
+zero, if files or threads become more, or if anything is lost. In a search of several processes
+joblib keeps the names of its temporary folders, which is half a KiB a round; ``--jobs 1`` has none.
 
     python -m benchmarks soak --out benchmarks/results/soak
 """
@@ -41,6 +42,8 @@ LEAST_ROUNDS = 10
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["benchmarks.soak"])
 KILLS = 2
+STATES = [("round", int), ("seconds", float), ("kills", int)]
+STATES += [("MiB", float), ("files", int), ("threads", int)]
 
 
 def rows(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -173,7 +176,8 @@ def run(args: Namespace) -> None:
     if args.quick:
         args.minutes, args.jobs = 0.0, 1
     load_average = os.getloadavg()[0]
-    table = pd.DataFrame(rounds(args))
+    # As an array: a dictionary for each round would be what grows.
+    table = pd.DataFrame(np.fromiter(map(tuple, map(dict.values, rounds(args))), STATES))
     minutes = table.seconds.iloc[-1] / 60
     done = f"{len(table)} rounds in {minutes:.1f} minutes, {table.kills.sum()} processes killed"
     some = table.iloc[np.unique(np.linspace(0, len(table) - 1, 12).astype(int))]
