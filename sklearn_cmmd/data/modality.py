@@ -81,9 +81,9 @@ class Modality(Spelled):
         as the first principal components, count more; "root" takes square roots of the values
         first (of negative ones, minus the root of the amount), as for counts and histograms. "auto"
         lets a ridge regression of the label decide, or of x_M where there are no labels, by rows
-        left out: "common" if it errs less than "column", "root" if it errs clearly less or is right
-        more often. Arrays with more than one axis have one scale, or one for each channel. Without
-        effect on a missing modality.
+        left out: "common" if it errs less than "column" by a standard error, "root" if it errs
+        clearly less or is right more often. Arrays with more than one axis have one scale, or one
+        for each channel. Without effect on a missing modality.
     axis : int, default=-1
         Axis of the shape along which the classes of "categorical" are.
 

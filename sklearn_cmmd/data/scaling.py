@@ -7,10 +7,11 @@ roots, whose noise is the same whatever the mean [1]_.
 
 The judge is a ridge regression of the label on the modality, or of x_M where there are no labels,
 in which each row is predicted without it: with the hat matrix H of the best penalty, a row that is
-left out has the residual :math:`(y_i - \hat y_i) / (1 - H_{ii})`. It takes n² p + n³ operations
-for p columns and n rows, at most `MOST_ROWS`, for each of two or three units.
-`sklearn.linear_model.RidgeCV` says how far rows left out are missed, but not for which class each
-is taken.
+left out has the residual :math:`(y_i - \hat y_i) / (1 - H_{ii})`. Of the mean alone the row keeps
+its part: the mean of the others is lower in the row's own class, and would speak against it. All
+takes n² p + n³ operations for p columns and n rows, at most `MOST_ROWS`, for each of two or three
+units. `sklearn.linear_model.RidgeCV` says how far rows left out are missed, but not for which class
+each is taken.
 
 References
 ----------
@@ -22,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import sem
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_cmmd.data.matrices import signed_root
@@ -32,9 +34,10 @@ from sklearn_cmmd.data.tables import Table
 UNSCALED = ("bernoulli", "categorical")
 MOST_ROWS = 800
 PENALTIES = 10.0 ** np.arange(-3, 4)  # times the mean of the eigenvalues
+TINY = np.finfo(float).tiny
 # Other units than each column's own are taken if rows are told right more often by so many standard
-# errors, or as often and with no more than this share of the squared error. Roots need more of a
-# reason, since what is linear in x_O is not linear in them.
+# errors, or as often and with less than this share of the squared error, by one standard error.
+# Roots need more of a reason, since what is linear in x_O is not linear in them.
 ERRORS = 2.5
 SHARES = {"common": 0.995, "root": 0.95}
 
@@ -48,14 +51,15 @@ class Example(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What is said of rows left out: the squared error, and which classes are right, if any."""
+    """What is said of rows left out: their squared errors, and which classes are right, if any."""
 
-    error: float
+    errors: np.ndarray
     right: np.ndarray | None
 
     def is_better(self, other: "Verdict", share: float) -> bool:
         """Return whether more rows are told right, or as many with such a share of the error."""
-        has_less_error = self.error < share * other.error
+        gains = share * other.errors - self.errors
+        has_less_error = bool(gains.mean() > sem(gains))
         if self.right is None or other.right is None:
             return has_less_error
         gained = self.right.astype(int) - other.right.astype(int)
@@ -117,15 +121,22 @@ def _verdict(x: np.ndarray, y: np.ndarray, of_classes: bool) -> Verdict:
     values, vectors = np.linalg.eigh(x @ x.T)
     values = np.maximum(values, 0)
     cross = vectors.T @ centred
-    error, left_out = np.inf, centred
+    left_out = np.full_like(centred, np.inf)
     for penalty in PENALTIES * (values.mean() or 1):
         shrunk = 1 / (values + penalty)
-        # (y − ŷ) / (1 − H), whose two parts have a factor in common; the mean is left as it is.
-        errors = vectors @ (shrunk[:, None] * cross) / (vectors**2 @ shrunk)[:, None]
-        if (squared := (errors**2).mean()) < error:
-            error, left_out = squared, errors
+        # (y − ŷ) / (1 − H), whose two parts have a factor in common. The mean has no penalty: else
+        # the other rows, which have the rest of the mean, would tell the one that is left out.
+        share = vectors**2 @ shrunk - 1 / (len(x) * penalty)
+        errors = vectors @ (shrunk[:, None] * cross) / np.maximum(share, TINY)[:, None]
+        # The mean of the others would speak against the class of the row.
+        errors -= centred / (len(x) - 1)
+        left_out = min(left_out, errors, key=_mean_square)
     right = (centred - left_out + y.mean(axis=0)).argmax(axis=1) == y.argmax(axis=1)
-    return Verdict(error, right if of_classes else None)
+    return Verdict((left_out**2).mean(axis=1), right if of_classes else None)
+
+
+def _mean_square(values: np.ndarray) -> float:
+    return float((values**2).mean())
 
 
 def standardisation(
