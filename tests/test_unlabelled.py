@@ -83,7 +83,7 @@ def as_indicator(y):
 def test_marks_of_unlabelled_rows(half, mark, small):
     """All marks mean the same, and none is a class."""
     X, M, y = half
-    small["max_epochs"] = 2
+    small |= {"max_epochs": 2, "objective": Objective(teacher=None)}
     want = CMMDClassifier(**small).fit(X, y, X_missing=M)
     clf = CMMDClassifier(**small).fit(X, mark(y), X_missing=M)
     assert len(clf.classes_) == 3
@@ -180,7 +180,7 @@ def test_weights_pickles_and_seeds(half, small):
 
 def test_score_of_unlabelled_rows(half, small):
     X, M, y = half
-    clf = CMMDClassifier(**small).fit(X, y, X_missing=M)
+    clf = CMMDClassifier(**small, objective=Objective(teacher=None)).fit(X, y, X_missing=M)
     assert clf.score(X[y >= 0], y[y >= 0]) > 0.5
     with pytest.raises(ValueError, match="SemiSupervisedSplit"):
         clf.score(X, y)

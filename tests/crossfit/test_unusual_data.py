@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_cmmd import CMMDClassifier, CMMDEnsemble
+from sklearn_cmmd import CMMDClassifier, CMMDEnsemble, Objective
 from sklearn_cmmd.exceptions import RowOrderWarning
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_cmmd.exceptions.UnlabelledRowsWarning")
@@ -17,6 +17,7 @@ TINY = {"hidden_layer_sizes": (8,), "latent_dim": 2, "max_epochs": 2}
 
 
 def ensemble(n=2, generators=None, **params):
+    params = {"objective": Objective(teacher=None)} | params
     return CMMDEnsemble(CMMDClassifier(**TINY | params), n, generators=generators, random_state=0)
 
 
