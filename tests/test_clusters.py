@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import sklearn
 from joblib import parallel_config
 from sklearn.model_selection import GridSearchCV
 
-from sklearn_cmmd import CMMDClassifier
+from sklearn_cmmd import CMMDClassifier, CMMDEnsemble
 from tests.on_clusters import GRID, DiesOnce, ensemble, pickles, search, three_classes
 from tests.tiny import TINY
 
@@ -23,6 +24,7 @@ if not PAGE.exists():
 
 # Each process of the cluster imports torch.
 pytestmark = pytest.mark.slow
+LINES = r"^\.\. code:: python\n\n((?:    from .*\n)+\n    if __name__.*\n(?:        .*\n|\n)+)"
 DEFINITION = r"^\.\. code:: python\n\n((?:    from .*\n)+\n*    class .*\n(?:    .*\n|\n)+)"
 
 
@@ -45,6 +47,18 @@ def client(resending):
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with distributed.LocalCluster(**options) as cluster, resending(cluster) as client:
         yield client
+
+
+def test_the_lines_of_the_guide_run(resending, data):
+    X, y, X_missing = data
+    names = {"__name__": "__main__", "X": X, "y": y, "X_missing": X_missing}
+    names |= {"Resending": resending, "CMMDEnsemble": CMMDEnsemble, "GridSearchCV": GridSearchCV}
+    names["CMMDClassifier"] = partial(CMMDClassifier, **TINY)
+    (block,) = re.findall(LINES, PAGE.read_text("utf-8"), re.M)
+    exec(textwrap.dedent(block), names)
+    here = CMMDEnsemble(CMMDClassifier(**TINY)).fit(X, y, X_missing=X_missing)
+    assert here.predict_proba(X).shape == names["ensemble"].predict_proba(X).shape
+    assert names["search"].best_params_["omega"] in (0.2, 0.8)
 
 
 def test_a_search_sends_data_once_and_not_once_a_fit(client, data):

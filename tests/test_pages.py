@@ -1,5 +1,6 @@
 """Lines of the pages that are no session: they run, on small data under the names they use."""
 
+import os
 import re
 import textwrap
 from pathlib import Path
@@ -22,6 +23,8 @@ PAGES = [
     ("docs/guide/generated_view.rst", "groups=person"),
     ("docs/guide/saving.rst", "to_onnx"),
     ("docs/guide/saving.rst", "mlflow"),
+    ("docs/guide/clusters.rst", "RANK"),
+    ("docs/guide/checking.rst", "shap"),
 ]
 
 
@@ -44,6 +47,13 @@ def test_lines_run(page, word, names, tmp_path, monkeypatch):
         onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
         names["clf"].fit(names["X"], names["y"], X_missing=names["M"])
         names["onnxruntime"] = onnxruntime
+    if word == "RANK":
+        monkeypatch.setenv("RANK", "0")  # what torchrun sets
+        names["os"] = os
+    if word == "shap":
+        pytest.importorskip("shap", reason="shap is not installed")
+        names["clf"].fit(names["X"], names["y"])
+        names["X_train"] = names["X"]
     if word == "mlflow":
         names["mlflow"] = pytest.importorskip("mlflow", reason="MLflow is not installed")
         names["load"] = sklearn_cmmd.load
@@ -64,6 +74,8 @@ def test_lines_run(page, word, names, tmp_path, monkeypatch):
         np.testing.assert_allclose(
             names["answers"]["probabilities"], names["clf"].predict_proba(names["X"]), atol=1e-5
         )
+    if word == "RANK":
+        assert (tmp_path / "model.safetensors").is_file()
     if word == "mlflow":
         assert names["clf"] is not fitted
         np.testing.assert_array_equal(names["clf"].predict(names["X"]), fitted.predict(names["X"]))
