@@ -1,5 +1,6 @@
 """What users set: the parameters that all estimators share, what each may be, and presets."""
 
+import inspect
 import os
 from numbers import Real
 from typing import Any, TypeVar
@@ -178,9 +179,11 @@ def documented(estimator: T) -> T:
         "{class_weight}": CLASS_DOCUMENTATION,
         "{attributes}": ATTRIBUTES,
     }
+    # From Python 3.13 on docstrings have no indentation; before, it goes here.
+    whole = inspect.cleandoc(estimator.__doc__ or "")
     for name, text in texts.items():
-        body = text.rstrip().replace("\n", "\n    ")
-        estimator.__doc__ = (estimator.__doc__ or "").replace(name, body)
+        whole = whole.replace(name, text.rstrip())
+    estimator.__doc__ = whole
     return estimator
 
 
