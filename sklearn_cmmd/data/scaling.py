@@ -7,8 +7,8 @@ roots, whose noise is the same whatever the mean [1]_.
 
 The judge is a ridge regression of the label on the modality, or of x_M where there are no labels,
 in which each row is predicted without it: with the hat matrix H of the best penalty, a row that is
-left out has the residual :math:`(y_i - \hat y_i) / (1 - H_{ii})`. Of the mean alone the row keeps
-its part: the mean of the others is lower in the row's own class, and would speak against it. All
+left out has the residual :math:`(y_i - \hat y_i) / (1 - H_{ii})`. Only the mean is that of all
+rows: in the mean of the others the row's own class is rarer, which would speak against it. This
 takes n² p + n³ operations for p columns and n rows, at most `MOST_ROWS`, for each of two or three
 units. `sklearn.linear_model.RidgeCV` says how far rows left out are missed, but not for which class
 each is taken.
