@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn
 
 import sklearn_cmmd
 from sklearn_cmmd import CMMDClassifier, CMMDEnsemble, plan
@@ -24,6 +25,7 @@ PAGES = [
     ("docs/guide/saving.rst", "to_onnx"),
     ("docs/guide/saving.rst", "mlflow"),
     ("docs/guide/clusters.rst", "RANK"),
+    ("docs/guide/clusters.rst", "set_config"),
     ("docs/guide/checking.rst", "shap"),
 ]
 
@@ -67,7 +69,9 @@ def test_lines_run(page, word, names, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for bound in ("AUTO_EPOCHS", "LEAST_UPDATES"):
         monkeypatch.setattr(plan, bound, 1)
-    exec(compile(textwrap.dedent(lines), page, "exec"), names)
+    names["sklearn"] = sklearn
+    with sklearn.config_context():
+        exec(compile(textwrap.dedent(lines), page, "exec"), names)
     if page == "README.rst":
         assert [*names["clf"].impute({"blood": names["B_new"]})] == ["mri", "blood", "text"]
     if word == "to_onnx":
